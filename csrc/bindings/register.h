@@ -1,0 +1,10 @@
+// The native module, one register_* a class or a family of functions. A binding converts and forwards: no loop, no maths.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace contlm::bindings {
+
+void register_errors(pybind11::module_& module);
+
+}  // namespace contlm::bindings
