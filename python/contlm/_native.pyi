@@ -1,0 +1,180 @@
+"""The native core. Python converts and forwards; defaults live in C++ (csrc/engine/options.h)."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+__version__: str
+
+class AdapterError(ValueError):
+    """A PEFT adapter that cannot be used."""
+
+class CheckpointError(ValueError):
+    """A base model, its weights or its configuration that cannot be used."""
+
+class TensorSource:
+    """Named tensors, wherever they lie: files mapped into memory, or tensors that the caller holds."""
+
+    @staticmethod
+    def open_safetensors(file: str | PathLike[str]) -> TensorSource: ...
+    @staticmethod
+    def open_checkpoint(directory: str | PathLike[str]) -> TensorSource: ...
+    @staticmethod
+    def from_tensors(tensors: dict[str, torch.Tensor], where: str) -> TensorSource: ...
+    def names(self) -> list[str]: ...
+    def shape(self, name: str) -> tuple[int, ...]: ...
+    def tensor(self, name: str) -> torch.Tensor: ...
+    def __contains__(self, name: str) -> bool: ...
+
+def write_safetensors(
+    file: str | PathLike[str],
+    tensors: dict[str, torch.Tensor],
+    metadata: dict[str, str] | None = None,
+) -> None: ...
+
+class PeftAdapter:
+    """What the reader found: modules by name, and warnings."""
+
+    @property
+    def warnings(self) -> list[str]: ...
+    def modules(self) -> dict[str, dict[str, Any]]:
+        """module -> {"r", "scaling", "A", "B", "bias"}; A [r, in], B [out, r], bias [out] or None."""
+
+def read_peft_adapter(
+    directory: str | PathLike[str],
+    modules: dict[str, tuple[str, int, int]],
+    output_head: str = "",
+    name: str = "",
+) -> PeftAdapter:
+    """modules: name -> (kind "linear"|"conv1d"|"embedding", in, out) of the base."""
+
+def read_peft_adapter_tensors(
+    config: str,
+    tensors: TensorSource,
+    modules: dict[str, tuple[str, int, int]],
+    output_head: str = "",
+    name: str = "",
+    where: str = "adapter",
+) -> PeftAdapter: ...
+
+class GenerateOptions:
+    """Options of Engine.generate; keyword arguments override the defaults, unknown ones are a TypeError."""
+
+    max_new_tokens: int
+    do_sample: bool
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    num_return_sequences: int
+    eos_token_ids: list[int]
+    stop_strings: list[str]
+    seed: int
+    mode: str
+    def __init__(self, **options: Any) -> None: ...
+
+class Engine:
+    """A base model, its anchors and everything that runs on them. Thread-safe after construction."""
+
+    def __init__(
+        self,
+        config: str,
+        weights: TensorSource,
+        *,
+        where: str = "model",
+        dtype: str = "auto",
+        device: str = "cpu",
+        threads: int = 0,
+        max_rows: int = 0,
+    ) -> None:
+        """config: the text of config.json. dtype: "auto" | "float32" | "bfloat16". 0: chosen natively."""
+
+    def add_adapter(self, name: str, directory: str | PathLike[str]) -> list[str]:
+        """Reads a PEFT adapter as the next anchor; returns the reader's warnings."""
+
+    def add_adapter_tensors(
+        self, name: str, config: str, tensors: TensorSource, where: str
+    ) -> list[str]: ...
+    @property
+    def anchors(self) -> list[str]: ...
+    @property
+    def model_type(self) -> str: ...
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def context_length(self) -> int: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def max_rows(self) -> int: ...
+    def modules(self) -> dict[str, tuple[str, int, int]]: ...
+    def set_token_bytes(self, token_bytes: Sequence[bytes]) -> None:
+        """The bytes that each token id adds to a text (b"" for special tokens): what stop strings are matched on."""
+
+    def logits(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        coefficients: npt.NDArray[np.float64],
+        mode: str = "auto",
+    ) -> torch.Tensor:
+        """input_ids [B, T] int64, attention_mask [B, T], coefficients [B, K] -> [B, T, V] float32."""
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        coefficients: npt.NDArray[np.float64],
+        options: GenerateOptions,
+        on_progress: Callable[[int, int], None] | None = None,
+        on_tokens: Callable[[list[tuple[int, int]]], None] | None = None,
+    ) -> tuple[list[list[int]], list[str], dict[str, Any]]:
+        """coefficients [P, K], or a schedule [P, steps, K]: a row a prompt. Returns the new tokens of every row (prompt-major, then
+        return sequence), why each ended ("eos" | "length" | "stop"), and the stats. on_progress(done, total) counts new
+        tokens; on_tokens gets the (row, token) pairs of one step."""
+
+    def save_merged(
+        self, directory: str | PathLike[str], coefficients: npt.NDArray[np.float64], dtype: str = ""
+    ) -> bool:
+        """Writes model.safetensors (sharded with an index past 5 GB) in `dtype` ("" keeps the checkpoint's). True when tied
+        embeddings had to be untied, which config.json must then say. The caller writes config and tokenizer."""
+
+    def save_adapter(
+        self, directory: str | PathLike[str], coefficients: npt.NDArray[np.float64], rank: int = 0
+    ) -> None:
+        """Writes one PEFT adapter: rank 0 concatenates (exact), otherwise QR + SVD truncates to `rank`."""
+
+    def gram(self) -> torch.Tensor:
+        """[K, K] float64 inner products of the anchors' deltas, in low-rank form."""
+
+    def merged_weight(self, module: str, coefficients: npt.NDArray[np.float64]) -> torch.Tensor:
+        """W0 + sum_k c_k D_k of one module, [out, in] float32 (embeddings [vocab, dim]); for tests and analysis."""
+
+class Classifier:
+    """A RoBERTa sequence classifier."""
+
+    def __init__(
+        self,
+        config: str,
+        weights: TensorSource,
+        *,
+        where: str = "classifier",
+        dtype: str = "auto",
+        device: str = "cpu",
+        threads: int = 0,
+    ) -> None: ...
+    @property
+    def num_labels(self) -> int: ...
+    @property
+    def context_length(self) -> int: ...
+    def logits(self, input_ids: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Token ids with their special tokens, one list a text, of any lengths -> [N, num_labels] float32."""
+
+def build_info() -> dict[str, Any]:
+    """Versions, the CPU capability in use, threads."""
