@@ -1,4 +1,5 @@
-// The native module, one register_* a class or a family of functions. A binding converts and forwards: no loop, no maths.
+// The native module, one register_* a class or a family of functions. A binding converts and forwards: no loop, no
+// maths.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -6,5 +7,6 @@
 namespace contlm::bindings {
 
 void register_errors(pybind11::module_& module);
+void register_kernels(pybind11::module_& module);
 
 }  // namespace contlm::bindings

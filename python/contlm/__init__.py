@@ -9,6 +9,7 @@ from contlm._torch_guard import require_matching_torch as _require_matching_torc
 
 _require_matching_torch(_TORCH_VERSION, _torch.__version__)
 
+from contlm import _ops as _ops  # noqa: E402
 from contlm._native import AdapterError, CheckpointError, __version__  # noqa: E402
 
 __all__ = ["AdapterError", "CheckpointError", "__version__"]

@@ -1,0 +1,2 @@
+#define CONTLM_ISA default
+#include "kernels/cpu/isa_table.h"
