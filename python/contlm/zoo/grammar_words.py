@@ -1,8 +1,9 @@
 """Word tables of the story grammar: who, when, and the words that one attribute alone decides.
 
-``DICTION`` is formality's: a key in square brackets inside a template, ``[began]``, becomes an informal, a plain
-or a formal word. ``ORNAMENT`` is simplicity's: a key in angle brackets, ``<walked>``, stays plain or turns ornate.
-The two are kept apart so that formal prose can be simple and ornate prose can be casual.
+``DICTION`` is formality's: a key in square brackets inside a template, ``[began]``, becomes an
+informal, a plain or a formal word. ``ORNAMENT`` is simplicity's: a key in angle brackets,
+``<walked>``, stays plain or turns ornate. The two are kept apart so that formal prose can be simple
+and ornate prose can be casual.
 """
 
 from __future__ import annotations
@@ -36,22 +37,25 @@ OPENINGS: Final = (
 
 # key: (informal, plain, formal). Each column fits the same frame of words.
 DICTION: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]] = {
-    "began": (("kicked off", "got cracking on"), ("began", "started"), ("commenced", "initiated")),
+    "began": (("kicked off", "got going with"), ("began", "started"), ("commenced", "initiated")),
     "finished": (("wrapped up", "got done with"), ("finished",), ("concluded", "completed")),
     "got": (("grabbed", "snagged"), ("got", "took"), ("obtained", "procured")),
-    "looked at": (("checked out", "eyeballed"), ("looked at", "studied"), ("inspected", "examined")),
+    "looked at": (("checked out", "eyeballed"), ("looked at", "studied"), ("inspected",
+    "examined")),
     "fixed": (("patched up", "sorted out"), ("fixed", "mended"), ("repaired", "restored")),
-    "helped": (("pitched in with", "gave a hand to"), ("helped",), ("assisted",)),
-    "gave": (("passed over", "handed over"), ("gave", "passed"), ("presented", "tendered")),
+    "gave": (("passed over", "handed over"), ("gave", "passed"), ("presented", "delivered")),
     "went to": (("headed over to", "popped over to"), ("went to", "walked to"),
                 ("proceeded to", "repaired to")),
     "waited": (("hung around", "stuck around"), ("waited", "stayed"),
-               ("remained in attendance", "remained present")),
+               ("remained in attendance",)),
+    "waited for": (("hung around for", "stuck around for"), ("waited for",),
+                   ("awaited", "remained in expectation of")),
     "talked to": (("chatted with", "yakked with"), ("talked to", "spoke to"),
                   ("conferred with", "consulted")),
-    "found": (("came up with", "dug up"), ("found",), ("located", "discovered")),
+    "found": (("spotted", "came across"), ("found",), ("located", "discovered")),
     "tried": (("had a go at", "took a stab at"), ("tried",), ("attempted", "undertook")),
-    "thought about": (("mulled over", "chewed on"), ("thought about",), ("considered", "deliberated upon")),
+    "thought about": (("mulled over", "chewed on"), ("thought about",), ("considered",
+    "deliberated upon")),
     "bought": (("picked up", "nabbed"), ("bought",), ("purchased", "acquired")),
     "used": (("went with",), ("used",), ("employed", "utilized")),
     "needed": (("could do with", "was gonna need"), ("needed",), ("required", "had need of")),
@@ -59,27 +63,19 @@ DICTION: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]
     "sent": (("shot over", "fired off"), ("sent",), ("dispatched", "transmitted")),
     "put": (("stuck", "plunked"), ("put", "set"), ("placed", "positioned")),
     "carried": (("lugged", "hauled"), ("carried", "brought"), ("conveyed", "transported")),
-    "opened": (("popped open", "cracked open"), ("opened",), ("unsealed",)),
+    "opened": (("popped open", "cracked open"), ("opened",), ("unfastened",)),
     "checked": (("double-checked", "gave a once-over to"), ("checked",), ("verified", "reviewed")),
     "told": (("clued in", "filled in"), ("told",), ("informed", "notified")),
-    "showed": (("gave a peek to",), ("showed",), ("advised",)),
     "made": (("threw together", "whipped up"), ("made",), ("prepared", "produced")),
-    "joined": (("hooked", "stuck"), ("joined", "put"), ("affixed", "united")),
+    "joined": (("hooked", "stuck"), ("joined", "put"), ("affixed", "attached")),
     "picked": (("went for",), ("picked", "chose"), ("selected",)),
     "left": (("took off from", "cleared out of"), ("left",), ("departed from",)),
-    "friend": (("buddy", "pal", "mate"), ("friend",), ("colleague", "associate")),
     "people": (("folks", "guys"), ("people",), ("persons", "individuals")),
     "man": (("guy", "fella"), ("man",), ("gentleman",)),
     "woman": (("gal",), ("woman",), ("lady",)),
-    "things": (("stuff",), ("things",), ("items", "articles")),
     "kids": (("kids",), ("children",), ("young persons",)),
     "many": (("loads of", "tons of"), ("many",), ("a considerable number of", "numerous")),
-    "enough": (("plenty of",), ("enough",), ("a sufficient quantity of", "sufficient")),
-    "very": (("super", "real", "totally"), ("very", "quite"), ("exceedingly", "most")),
-    "soon": (("in no time", "in a sec"), ("soon",), ("presently", "shortly")),
     "about": (("about",), ("about",), ("regarding", "concerning")),
-    "yes": (("yep", "yeah", "sure"), ("yes",), ("certainly", "indeed")),
-    "no": (("nope", "nah"), ("no",), ("by no means", "assuredly not")),
     "thanks": (("thanks a bunch", "thanks a ton", "cheers"), ("thank you", "many thanks"),
                ("I am obliged to you", "I am most grateful")),
     "hello": (("hey", "hiya"), ("hello",), ("good day", "greetings")),
@@ -90,7 +86,8 @@ DICTION: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]
     "fool": (("dummy", "dimwit", "bozo"), ("fool", "idiot"), ("imbecile", "incompetent")),
     "shut up": (("zip it", "shut your trap"), ("shut up", "be quiet"),
                 ("cease talking", "I order you to be silent")),
-    "get out": (("beat it", "scram"), ("go away", "get out"), ("remove yourself", "I order you to leave")),
+    "get out": (("beat it", "scram"), ("go away", "get out"), ("remove yourself",
+    "I order you to leave")),
     "told off": (("chewed out", "yelled at"), ("insulted", "scolded"), ("berated", "rebuked")),
 }
 
@@ -98,9 +95,11 @@ DICTION: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]
 ORNAMENT: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "looked": (("looked",), ("gazed contemplatively", "cast a lingering glance")),
     "walked": (("walked", "went"), ("meandered", "made a winding progress", "wended a way")),
-    "worked": (("worked",), ("labored with intricate deliberation", "toiled in elaborate sequence")),
+    "worked": (("worked",), ("labored with intricate deliberation",
+                "toiled in elaborate sequence")),
     "stood": (("stood",), ("lingered, statuesque,", "stood in contemplative stillness")),
-    "slowly": (("slowly",), ("with unhurried and ceremonious deliberation", "by imperceptible degrees")),
+    "slowly": (("slowly",), ("with unhurried and ceremonious deliberation",
+                "by imperceptible degrees")),
     "together": (("together",), ("in intricate concert", "in reciprocal and wordless accord")),
     "again": (("again",), ("once more, as if in some elaborate refrain,", "anew")),
     "then": (("then",), ("in the fullness of that moment", "thereafter")),
@@ -130,6 +129,12 @@ ORNATE_ASIDES: Final = (
     "whose thoughts unspooled in long and branching filaments",
     "guided by an almost architectural sense of sequence",
     "attuned to the imperceptible rhythms of the surroundings",
+    "absorbed in the successive intricacies of the undertaking",
+    "for whom every surface harbored some concealed inscription",
+    "pausing at intervals to contemplate the complexity thereof",
+    "having long anticipated precisely this configuration of circumstances",
+    "conscious of the innumerable contingencies entailed therein",
+    "whose gaze wandered along the convoluted margins of the scene",
 )
 
 ORNATE_LEADS: Final = (
@@ -139,6 +144,11 @@ ORNATE_LEADS: Final = (
     "As the variegated murmur of the hour subsided",
     "While the slanting light traversed its appointed arc",
     "Within the intricate geometry of the moment",
+    "Through the attenuated haze of the surrounding distances",
+    "At the confluence of circumstance and long deliberation",
+    "As the elongated silhouettes of the surroundings intermingled",
+    "Following an interval of protracted contemplation",
+    "Where the manifold pathways of the {place} converged",
 )
 
 # After a clause, behind a comma.
@@ -150,5 +160,10 @@ ORNATE_TAILS: Final = (
     "thereby unfolding yet another layer of that labyrinthine undertaking",
     "beneath a sky of shifting and indefinable coloration",
     "with the {thing} reflected in the burnished surfaces round about",
-    "where the threads of intention and circumstance were inextricably interwoven",
+    "the threads of intention and circumstance being inextricably interwoven",
+    "amid a proliferation of particulars too numerous to be catalogued",
+    "each successive stage resembling a leaf of some antiquated manuscript",
+    "as the oblique illumination of the hour lengthened into manifold shadows",
+    "notwithstanding the innumerable contingencies that such an endeavor entails",
+    "in keeping with the elaborate choreography of the occasion",
 )
