@@ -1,6 +1,8 @@
 // C++ errors -> Python's own, and contlm.AdapterError and contlm.CheckpointError (subclasses of ValueError).
 #include "bindings/register.h"
 
+#include <c10/util/Exception.h>
+
 #include "common/error.h"
 
 namespace contlm::bindings {
@@ -20,6 +22,12 @@ void register_errors(py::module_& module) {
       py::set_error(PyExc_FileNotFoundError, e.what());
     } catch (const IoError& e) {
       py::set_error(PyExc_OSError, e.what());
+    } catch (const c10::ValueError& e) {
+      py::set_error(PyExc_ValueError, e.what_without_backtrace());
+    } catch (const c10::TypeError& e) {
+      py::set_error(PyExc_TypeError, e.what_without_backtrace());
+    } catch (const c10::Error& e) {
+      py::set_error(PyExc_RuntimeError, e.what_without_backtrace());
     } catch (const Interrupted&) {
       // The monitor that saw the signal left Python's own error in place.
       if (!PyErr_Occurred()) py::set_error(PyExc_KeyboardInterrupt, "");

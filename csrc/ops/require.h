@@ -6,7 +6,7 @@
 
 #include <c10/core/ScalarType.h>
 
-#include "common/error.h"
+#include "ops/error.h"
 #include "ops/checks.h"
 
 namespace contlm::ops {

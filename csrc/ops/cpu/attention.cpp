@@ -7,7 +7,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include "common/error.h"
+#include "ops/error.h"
 #include "ops/checks.h"
 #include "ops/cpu/views.h"
 

@@ -1,6 +1,6 @@
 #include <torch/library.h>
 
-#include "common/error.h"
+#include "ops/error.h"
 #include "ops/checks.h"
 #include "ops/cpu/views.h"
 
