@@ -92,7 +92,7 @@ bool is_empty(const Json& value) {
 
 std::string shown(const Json& value) {
   constexpr std::size_t kLongest = 80;
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true);  // may be cut anywhere
   return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
 }
 
@@ -112,10 +112,11 @@ class ConfigParser {
     config.use_rslora = boolean("use_rslora");
     config.lora_bias = boolean("lora_bias");
     config.ensure_weight_tying = boolean("ensure_weight_tying");
-    for (const auto& [pattern, value] : object("rank_pattern").items()) {
+    const Json ranks = object("rank_pattern"), alphas = object("alpha_pattern");
+    for (const auto& [pattern, value] : ranks.items()) {
       config.rank_pattern.emplace_back(pattern, positive_int("rank_pattern: " + pattern, value));
     }
-    for (const auto& [pattern, value] : object("alpha_pattern").items()) {
+    for (const auto& [pattern, value] : alphas.items()) {
       config.alpha_pattern.emplace_back(pattern, finite("alpha_pattern: " + pattern, value));
     }
     config.target_modules = selector("target_modules");

@@ -78,8 +78,9 @@ class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
     std::get<Object>(open_.back()->value).emplace_back(std::move(name), Node{});
     return true;
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
-    fault = error.what();
+  // The parser's own text may quote half a character, which is no text for a message.
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
+    fault = message("it goes wrong at byte ", position);
     return false;
   }
 
