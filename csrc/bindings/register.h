@@ -8,5 +8,6 @@ namespace contlm::bindings {
 
 void register_errors(pybind11::module_& module);
 void register_kernels(pybind11::module_& module);
+void register_io(pybind11::module_& module);
 
 }  // namespace contlm::bindings

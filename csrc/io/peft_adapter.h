@@ -1,11 +1,11 @@
-// PEFT LoRA adapters: what is honoured, warned of and rejected is the table in docs/peft-format.md. The reader loads from the
-// tensors and cross-checks them against the config; it copies no tensor.
+// PEFT LoRA adapters: what is honoured, warned of and rejected is the table in docs/peft-format.md. The reader loads
+// from the tensors and cross-checks them against the config; it copies no tensor.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,14 +27,18 @@ struct BaseModules {
   std::map<std::string, BaseModule> modules;
   std::string output_head;  // left out by target_modules = "all-linear"
   std::string name;         // the base's own name, compared with the adapter's base_model_name_or_path (a warning)
-  // The base's weight of an embedding module, for PEFT's saved base_layer copies, or undefined.
+  // The base's weight of an embedding or of the output head, for the copies of it that PEFT saves, or undefined.
+  // Without it, copies cannot be compared, which is a warning.
   std::function<at::Tensor(const std::string& module)> weight;
 };
+// "linear" | "conv1d" | "embedding"; ValueError otherwise.
+BaseModule::Kind parse_module_kind(const std::string& name);
 
-// delta(module) = scaling * B A, and scaling * bias on the output; for an embedding delta = scaling * (B A)^T, [vocab, dim].
+// delta(module) = scaling * B A, and scaling * bias on the output; for an embedding delta = scaling * (B A)^T, [vocab,
+// dim].
 struct LoraModule {
-  at::Tensor A;  // [r, in], as stored (fp32, fp16 or bf16), not copied
-  at::Tensor B;  // [out, r]
+  at::Tensor A;     // [r, in], as stored (fp32, fp16 or bf16), not copied
+  at::Tensor B;     // [out, r]
   at::Tensor bias;  // [out], or undefined
   double scaling;
   std::int64_t r() const { return A.size(0); }
@@ -49,12 +53,14 @@ struct PeftAdapter {
 PeftAdapter read_peft_adapter(const std::string& config, const TensorSource& tensors, const BaseModules& base,
                               const std::string& where);
 
-// adapter_config.json + adapter_model.safetensors in `directory`. FileNotFound names what is missing; an adapter that has only
-// adapter_model.bin is an AdapterError with the way to convert it.
+// adapter_config.json + adapter_model.safetensors in `directory`. FileNotFound names what is missing; an adapter that
+// has only adapter_model.bin is an AdapterError with the way to convert it.
 PeftAdapter read_peft_adapter(const std::filesystem::path& directory, const BaseModules& base);
 
-// One PEFT adapter, readable by PEFT and by read_peft_adapter: per-module rank and lora_alpha patterns where modules differ.
-// Scaling is written as 1 and the factors carry it.
+// One PEFT adapter, readable by PEFT and by read_peft_adapter: per-module rank and lora_alpha patterns where modules
+// differ. Scaling is written as 1 and the factors carry it. The folder is made when there is none; a failure leaves
+// what was there. Where some modules have a bias and others do not, the others are given zeros, because PEFT's
+// lora_bias holds for all; PEFT has no bias on embeddings, so biases beside an adapted embedding are a ValueError.
 struct LoraFactors {
   at::Tensor A;     // [r, in]
   at::Tensor B;     // [out, r]

@@ -1,0 +1,47 @@
+#include "bindings/convert.h"
+#include "bindings/register.h"
+#include "engine/call_scope.h"
+#include "models/roberta.h"
+
+namespace contlm::bindings {
+
+namespace {
+
+using models::RobertaClassifier;
+
+// The classifier with the threads that its calls run under.
+struct Classifier {
+  RobertaClassifier model;
+  std::int64_t threads;
+};
+
+}  // namespace
+
+void register_classifier(py::module_& module) {
+  py::class_<Classifier>(module, "Classifier")
+      .def(py::init([](const std::string& config, std::shared_ptr<io::TensorSource> weights, const std::string& where,
+                       const std::string& dtype, const std::string& device, std::int64_t threads) {
+             const py::gil_scoped_release release;
+             const engine::CallScope scope(threads);
+             CONTLM_CHECK(dtype == "auto" || dtype == "float32" || dtype == "bfloat16", ValueError,
+                          "dtype: must be \"auto\", \"float32\" or \"bfloat16\", got \"", dtype, "\"");
+             const at::ScalarType compute = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
+             return std::unique_ptr<Classifier>(new Classifier{
+                 RobertaClassifier(io::HfConfig(config, where), weights, compute, at::Device(device)), threads});
+           }),
+           py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("where") = "classifier", py::arg("dtype") = "auto",
+           py::arg("device") = "cpu", py::arg("threads") = 0)
+      .def_property_readonly("num_labels", [](const Classifier& c) { return c.model.num_labels(); })
+      .def_property_readonly("context_length", [](const Classifier& c) { return c.model.context_length(); })
+      .def(
+          "logits",
+          [](const Classifier& self, const std::vector<std::vector<std::int64_t>>& input_ids) {
+            PyMonitor monitor{py::none(), py::none()};
+            const py::gil_scoped_release release;
+            const engine::CallScope scope(self.threads);
+            return self.model.logits(input_ids, monitor);
+          },
+          py::arg("input_ids"));
+}
+
+}  // namespace contlm::bindings
