@@ -5,4 +5,7 @@ PYBIND11_MODULE(_native, module) {
   contlm::bindings::register_errors(module);
   contlm::bindings::register_kernels(module);
   contlm::bindings::register_io(module);
+  contlm::bindings::register_engine(module);
+  contlm::bindings::register_classifier(module);
+  contlm::bindings::register_metrics(module);
 }

@@ -176,5 +176,5 @@ class Classifier:
     def logits(self, input_ids: Sequence[Sequence[int]]) -> torch.Tensor:
         """Token ids with their special tokens, one list a text, of any lengths -> [N, num_labels] float32."""
 
-def build_info() -> dict[str, Any]:
-    """Versions, the CPU capability in use, threads."""
+def dist_n(texts: Sequence[str], group: Sequence[int], n: int) -> float:
+    """The mean over groups of distinct n-grams over words."""

@@ -1,0 +1,256 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/Parallel.h>
+
+#include "common/error.h"
+#include "engine/call_scope.h"
+#include "engine/planner.h"
+#include "lora/merge.h"
+#include "models/families/registry.h"
+
+namespace contlm::engine {
+
+namespace {
+
+// More rows at once gain nothing: the products are at their peak by then.
+constexpr std::int64_t kDefaultMaxRows = 64;
+// Tokens of one forward of `logits`, to bound the activations' memory.
+constexpr std::int64_t kTokensPerForward = 2048;
+
+at::ScalarType choose_dtype(const std::string& name, const io::TensorSource& weights) {
+  if (name == "float32") return at::kFloat;
+  if (name == "bfloat16") return at::kBFloat16;
+  CONTLM_CHECK(name == "auto", ValueError, "dtype: must be \"auto\", \"float32\" or \"bfloat16\", got \"", name, "\"");
+  const std::vector<std::string> names = weights.names();
+  const bool bf16 = std::any_of(names.begin(), names.end(),
+                                [&](const std::string& n) { return weights.info(n).dtype == at::kBFloat16; });
+  return bf16 ? at::kBFloat16 : at::kFloat;
+}
+
+std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
+  // splitmix64's finalizer over a running state
+  hash += value + 0x9E3779B97F4A7C15u;
+  hash = (hash ^ (hash >> 30)) * 0xBF58476D1CE4E5B9u;
+  hash = (hash ^ (hash >> 27)) * 0x94D049BB133111EBu;
+  return hash ^ (hash >> 31);
+}
+
+std::uint64_t row_key(const std::vector<std::int64_t>& prompt, std::int64_t occurrence, std::int64_t sequence) {
+  std::uint64_t hash = mix(0, prompt.size());
+  for (const std::int64_t id : prompt) hash = mix(hash, static_cast<std::uint64_t>(id));
+  return mix(mix(hash, static_cast<std::uint64_t>(occurrence)), static_cast<std::uint64_t>(sequence));
+}
+
+Mode overall_mode(const std::vector<Group>& groups) {
+  Mode mode = groups.front().mode;
+  for (const Group& group : groups)
+    if (group.mode != mode) mode = Mode::hybrid;
+  return mode;
+}
+
+}  // namespace
+
+Engine::Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> weights, const EngineSettings& settings)
+    : threads_(settings.threads),
+      max_rows_(settings.max_rows > 0 ? settings.max_rows : kDefaultMaxRows),
+      model_([&] {
+        const CallScope scope(settings.threads);
+        const at::ScalarType dtype = choose_dtype(settings.dtype, *weights);
+        return models::Decoder(models::read_decoder_spec(config), std::move(weights), dtype, settings.device);
+      }()) {}
+
+io::BaseModules Engine::base_modules() const {
+  io::BaseModules base;
+  using Kind = io::BaseModule::Kind;
+  for (const models::LinearSpec* spec : model_.linears())
+    base.modules[spec->name] = {spec->conv1d ? Kind::conv1d : Kind::linear, spec->in, spec->out};
+  for (const models::TokenEmbedding* embedding : model_.embeddings())
+    base.modules[embedding->name()] = {Kind::embedding, embedding->table().size(0), embedding->table().size(1)};
+  base.output_head = model_.spec().names.head;
+  base.weight = [this](const std::string& module) {
+    for (const models::TokenEmbedding* embedding : model_.embeddings())
+      if (embedding->name() == module) return embedding->table();
+    for (const models::LinearSpec* spec : model_.linears())
+      if (spec->name == module) return models::read_weight(model_.weights(), *spec);
+    return at::Tensor();
+  };
+  return base;
+}
+
+void Engine::add_adapter(const std::string& name, const io::PeftAdapter& adapter) {
+  bank_.add(name, adapter);
+  for (const models::TokenEmbedding* embedding : model_.embeddings())
+    if (adapter.modules.contains(embedding->name()))
+      embeddings_[embedding->name()] = lora::BankEmbedding(bank_, embedding->name(), model_.device());
+  merged_cache_.clear();
+  view_cache_.clear();
+}
+
+void Engine::set_token_bytes(TokenBytes bytes) {
+  // A tokenizer may know fewer tokens than the (padded) vocabulary holds; those add nothing to a text.
+  bytes.resize(std::max<std::size_t>(bytes.size(), static_cast<std::size_t>(model_.spec().vocab_size)));
+  token_bytes_ = std::make_shared<const TokenBytes>(std::move(bytes));
+}
+
+struct Engine::Bound {
+  std::shared_ptr<const lora::MergedWeights> merged;
+  std::shared_ptr<const lora::BankView> view;
+  lora::Standpoint at;
+};
+
+Engine::Bound Engine::bind(const Group& group, Monitor& monitor) const {
+  Bound bound;
+  if (!lora::active_anchors(group.merged).empty()) bound.merged = merged_cache_.get(model_, bank_, group.merged, monitor);
+  if (!group.banked.empty()) bound.view = view_cache_.get(model_, bank_, group.view);
+  bound.at.merged = bound.merged.get();
+  bound.at.bank = bound.view.get();
+  bound.at.embeddings = embeddings_.empty() ? nullptr : &embeddings_;
+  return bound;
+}
+
+void Engine::check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const {
+  const models::DecoderSpec& spec = model_.spec();
+  CONTLM_CHECK(!prompt.empty(), ValueError, "prompt ", index, ": must have at least one token, got none; start it with the ",
+               "beginning-of-sequence token");
+  const std::int64_t length = static_cast<std::int64_t>(prompt.size());
+  CONTLM_CHECK(length + new_tokens <= spec.context_length, ValueError, "prompt ", index, ": prompt and new tokens must fit the context of ",
+               spec.context_length, " tokens, got ", length, " + ", new_tokens, "; shorten the prompt or lower max_new_tokens");
+  for (const std::int64_t id : prompt)
+    CONTLM_CHECK(id >= 0 && id < spec.vocab_size, ValueError, "prompt ", index, ": token ids must lie in [0, ", spec.vocab_size,
+                 "), got ", id, "; the tokenizer must be the model's own");
+}
+
+std::vector<Row> Engine::make_rows(const std::vector<std::vector<std::int64_t>>& prompts,
+                                   const std::vector<Schedule>& schedules, const GenerateOptions& options) const {
+  CONTLM_CHECK(schedules.size() == prompts.size(), ValueError, "coefficients: there must be a row for each of the ",
+               prompts.size(), " prompts, got ", schedules.size());
+  std::vector<Row> rows;
+  // Prompts that occur again at the same point: another occurrence draws other numbers, but shares the prefill.
+  std::map<std::pair<std::vector<std::int64_t>, Schedule>, std::pair<std::int64_t, std::int64_t>> seen;
+  for (std::size_t p = 0; p < prompts.size(); ++p) {
+    check_prompt(prompts[p], p, options.max_new_tokens);
+    CONTLM_CHECK(!schedules[p].empty(), ValueError, "schedule: must have at least one step");
+    for (const lora::Coefficients& c : schedules[p]) bank_.check(c);
+    auto& [group, occurrences] = seen.try_emplace({prompts[p], schedules[p]}, static_cast<std::int64_t>(seen.size()), 0).first->second;
+    const auto prompt = std::make_shared<const std::vector<std::int64_t>>(prompts[p]);
+    const auto schedule = std::make_shared<const Schedule>(schedules[p]);
+    for (std::int64_t s = 0; s < options.num_return_sequences; ++s) {
+      Row row;
+      row.index = static_cast<std::int64_t>(rows.size());
+      row.prompt = prompt;
+      row.schedule = schedule;
+      row.prefill_group = group;
+      row.key = row_key(prompts[p], occurrences, s);
+      rows.push_back(std::move(row));
+    }
+    ++occurrences;
+  }
+  return rows;
+}
+
+Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
+                           const GenerateOptions& options, Monitor& monitor) const {
+  const CallScope scope(threads_);
+  options.check();
+  Generated generated;
+  generated.rows = make_rows(prompts, schedules, options);
+  std::vector<Row>& rows = generated.rows;
+  generated.stats.rows = static_cast<std::int64_t>(rows.size());
+  if (rows.empty()) return generated;
+  const StopStrings stops(options.stop_strings, token_bytes_);
+  const std::vector<Group> groups = Planner(model_, bank_, max_rows_).plan(rows, options.max_new_tokens, options.mode);
+  generated.mode = overall_mode(groups);
+  std::int64_t done = 0;
+  const std::int64_t total = generated.stats.rows * options.max_new_tokens;
+  for (const Group& group : groups) {
+    const auto start = std::chrono::steady_clock::now();
+    const Bound bound = bind(group, monitor);
+    generated.stats.merge_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::vector<Row*> members;
+    for (const std::size_t i : group.rows) members.push_back(&rows[i]);
+    RowStream(model_, bound.at, options, stops, monitor, generated.stats).run(members, bank_.size(), max_rows_, done, total);
+  }
+  return generated;
+}
+
+at::Tensor Engine::logits(const at::Tensor& input_ids, const at::Tensor& mask, const std::vector<lora::Coefficients>& points,
+                          Mode mode, Monitor& monitor) const {
+  const CallScope scope(threads_);
+  CONTLM_CHECK(input_ids.dim() == 2 && at::isIntegralType(input_ids.scalar_type(), /*includeBool=*/false), ValueError,
+               "input_ids: must be integers of shape [batch, tokens], got ", input_ids.scalar_type(), " ", input_ids.sizes());
+  CONTLM_CHECK(!mask.defined() || mask.sizes() == input_ids.sizes(), ValueError,
+               "attention_mask: must have the shape of input_ids, ", input_ids.sizes(), ", got ", mask.sizes());
+  const std::int64_t B = input_ids.size(0), T = input_ids.size(1);
+  CONTLM_CHECK(static_cast<std::int64_t>(points.size()) == B, ValueError, "coefficients: there must be a row for each of the ", B,
+               " sequences, got ", points.size());
+  const at::Tensor ids = input_ids.to(at::kCPU, at::kLong).contiguous();
+  const at::Tensor kept = mask.defined() ? mask.to(at::kCPU).ne(0).contiguous() : at::ones({B, T}, at::kBool);
+  const std::int64_t* id = ids.const_data_ptr<std::int64_t>();
+  const bool* keep = kept.const_data_ptr<bool>();
+
+  std::vector<Row> rows;
+  std::vector<std::vector<std::int64_t>> places;  // where each row's tokens stand in [B * T]
+  for (std::int64_t b = 0; b < B; ++b) {
+    bank_.check(points[b]);
+    std::vector<std::int64_t> tokens, place;
+    for (std::int64_t i = b * T; i < (b + 1) * T; ++i)
+      if (keep[i]) {
+        tokens.push_back(id[i]);
+        place.push_back(i);
+      }
+    if (tokens.empty()) continue;
+    check_prompt(tokens, b, 0);
+    Row row;
+    row.index = static_cast<std::int64_t>(places.size());
+    row.prompt = std::make_shared<const std::vector<std::int64_t>>(std::move(tokens));
+    row.schedule = std::make_shared<const Schedule>(Schedule{points[b]});
+    row.prefill_group = row.index;
+    rows.push_back(std::move(row));
+    places.push_back(std::move(place));
+  }
+  at::Tensor all = at::zeros({B * T, model_.spec().vocab_size}, at::TensorOptions().dtype(at::kFloat).device(model_.device()));
+  for (const Group& group : Planner(model_, bank_, max_rows_).plan(rows, 0, mode)) {
+    const Bound bound = bind(group, monitor);
+    for (std::size_t first = 0; first < group.rows.size();) {
+      TokenBatchBuilder batch(bank_.size());
+      std::vector<std::int64_t> place;
+      std::int64_t slot = 0, longest = 0;
+      while (first < group.rows.size() &&
+             (slot == 0 || batch.size() + rows[group.rows[first]].prompt_length() <= kTokensPerForward)) {
+        const Row& row = rows[group.rows[first++]];
+        batch.add(*row.prompt, slot++, 0, row.coefficients());
+        batch.select_all_of_last(row.prompt_length());
+        longest = std::max(longest, row.prompt_length());
+        place.insert(place.end(), places[row.index].begin(), places[row.index].end());
+      }
+      models::KVCache cache = model_.make_cache(slot, longest);
+      lora::Standpoint at = bound.at;
+      if (at.bank || at.embeddings) at.coeffs = batch.coefficients(model_.device());
+      const at::Tensor out = model_.forward(batch.batch(model_.device()), cache, at, monitor);
+      all.index_copy_(0, at::tensor(place, at::kLong).to(model_.device()), out);
+    }
+  }
+  return all.view({B, T, -1}).to(input_ids.device());
+}
+
+at::Tensor Engine::merged_weight(const std::string& module, const lora::Coefficients& c) const {
+  const CallScope scope(threads_);
+  bank_.check(c);
+  for (const models::TokenEmbedding* embedding : model_.embeddings())
+    if (embedding->name() == module) return lora::merge_embedding(embedding->table(), bank_.factors(module), c);
+  for (const models::LinearSpec* spec : model_.linears())
+    if (spec->name == module) {
+      const at::Tensor base = models::read_weight(model_.weights(), *spec).to(model_.device());
+      return lora::merge_weight(base, bank_.factors(module), c).clone();
+    }
+  throw ValueError(message("module: must be a linear or embedding module of the base model, got \"", module,
+                           "\"; Engine.modules() lists them"));
+}
+
+}  // namespace contlm::engine

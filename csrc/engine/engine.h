@@ -1,0 +1,83 @@
+// The engine: one base model, its anchors, and everything that runs on them. Where a call stands in weight space is an argument
+// of the call, so that threads may work at different points on one engine once its adapters are added.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "common/monitor.h"
+#include "engine/options.h"
+#include "engine/row_stream.h"
+#include "engine/weight_cache.h"
+#include "io/hf_config.h"
+#include "lora/anchor_bank.h"
+#include "models/decoder.h"
+
+namespace contlm::engine {
+
+struct EngineSettings {
+  std::string dtype = "auto";  // the checkpoint's own: bfloat16 stays, float16 and float32 compute in float32
+  at::Device device = at::kCPU;
+  std::int64_t threads = 0;   // 0: torch's own number
+  std::int64_t max_rows = 0;  // rows in flight; 0: 64
+};
+
+struct Generated {
+  std::vector<Row> rows;  // in the caller's order
+  Mode mode = Mode::bank;
+  Stats stats;
+};
+
+class Engine {
+ public:
+  Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> weights, const EngineSettings& settings);
+
+  // The base's modules, as the adapter reader wants them.
+  io::BaseModules base_modules() const;
+  void add_adapter(const std::string& name, const io::PeftAdapter& adapter);
+
+  const models::Decoder& model() const { return model_; }
+  const lora::AnchorBank& bank() const { return bank_; }
+  std::int64_t max_rows() const { return max_rows_; }
+  void set_token_bytes(TokenBytes bytes);
+
+  // input_ids [B, T] int64; mask [B, T] or undefined; a coefficient row each. -> [B, T, V] fp32 on the CPU's or the input's device.
+  // Positions count the tokens that the mask keeps, so left and right padding give the same logits; where the mask is 0 they
+  // are 0.
+  at::Tensor logits(const at::Tensor& input_ids, const at::Tensor& mask, const std::vector<lora::Coefficients>& points, Mode mode,
+                    Monitor& monitor) const;
+
+  // A schedule a prompt (one entry: a fixed point). Rows come prompt-major, then return sequence.
+  Generated generate(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
+                     const GenerateOptions& options, Monitor& monitor) const;
+
+  // Writes model.safetensors (shards with an index past 5 GB). dtype: the weights', or nothing for each tensor's own. True when tied
+  // embeddings had to be written apart.
+  bool save_merged(const std::filesystem::path& directory, const lora::Coefficients& c, std::optional<at::ScalarType> dtype) const;
+  void save_adapter(const std::filesystem::path& directory, const lora::Coefficients& c, std::int64_t rank) const;
+  // W0 + sum_k c_k D_k of one module, fp32 [out, in]; an embedding's [vocab, dim].
+  at::Tensor merged_weight(const std::string& module, const lora::Coefficients& c) const;
+
+ private:
+  struct Bound;  // a group's weights, kept alive while its rows run
+  Bound bind(const struct Group& group, Monitor& monitor) const;
+  std::vector<Row> make_rows(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
+                             const GenerateOptions& options) const;
+  void check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const;
+
+  std::int64_t threads_, max_rows_;
+  models::Decoder model_;
+  lora::AnchorBank bank_;
+  lora::EmbeddingBanks embeddings_;
+  std::shared_ptr<const TokenBytes> token_bytes_;
+  mutable MergedCache merged_cache_;
+  mutable ViewCache view_cache_;
+};
+
+}  // namespace contlm::engine

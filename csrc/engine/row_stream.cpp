@@ -1,0 +1,166 @@
+#include "engine/row_stream.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include <ATen/Functions.h>
+
+#include "common/philox.h"
+#include "ops/sampling.h"
+
+namespace contlm::engine {
+
+namespace {
+
+// Prompt tokens admitted to one step: enough to keep the products efficient, few enough to bound the activations' memory.
+constexpr std::int64_t kPrefillTokensPerStep = 2048;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+void RowStream::run(const std::vector<Row*>& rows, std::int64_t anchors, std::int64_t max_rows, std::int64_t& done,
+                    std::int64_t total) {
+  waiting_.assign(rows.begin(), rows.end());
+  const std::int64_t slots = std::min<std::int64_t>(max_rows, static_cast<std::int64_t>(rows.size()));
+  std::int64_t capacity = 0;
+  // The last token that is drawn is never fed back.
+  for (const Row* row : rows) capacity = std::max(capacity, row->prompt_length() + options_.max_new_tokens - 1);
+  for (std::int64_t slot = slots; slot-- > 0;) free_slots_.push_back(slot);
+  models::KVCache cache = model_.make_cache(slots, capacity);
+  TokenBatchBuilder batch(anchors);
+
+  while (!waiting_.empty() || !running_.empty()) {
+    monitor_.check();
+    const auto start = std::chrono::steady_clock::now();
+    batch.clear();
+    for (const Running& r : running_) {
+      const std::int64_t last = r.row->new_tokens.back();
+      const std::int64_t position = r.row->prompt_length() + static_cast<std::int64_t>(r.row->new_tokens.size()) - 1;
+      batch.add({&last, 1}, r.slot, position, r.row->coefficients());
+      batch.select_last();
+    }
+    const std::int64_t decode_tokens = batch.size();
+    std::vector<Admitted> admitted = admit(batch, cache);
+    const std::int64_t prefill_tokens = batch.size() - decode_tokens;
+    const at::Tensor logits = step_logits(batch, cache, admitted);
+    for (Admitted& a : admitted) running_.push_back(std::move(a.running));
+    std::vector<Running*> stepped;
+    for (Running& r : running_) stepped.push_back(&r);
+    advance(draw(logits, stepped), stepped, done);
+
+    // A step's time goes to prefill and decode by their tokens.
+    const double seconds = seconds_since(start);
+    const double share = static_cast<double>(prefill_tokens) / static_cast<double>(batch.size());
+    stats_.prefill_tokens += prefill_tokens;
+    stats_.prefill_seconds += seconds * share;
+    stats_.decode_seconds += seconds * (1 - share);
+    monitor_.progress(done, total);
+  }
+}
+
+const RowStream::Running* RowStream::donor(std::int64_t prefill_group) const {
+  const auto found = std::find_if(running_.begin(), running_.end(),
+                                  [&](const Running& r) { return r.row->prefill_group == prefill_group; });
+  return found == running_.end() ? nullptr : &*found;
+}
+
+std::vector<RowStream::Admitted> RowStream::admit(TokenBatchBuilder& batch, models::KVCache& cache) {
+  std::vector<Admitted> admitted;
+  std::map<std::int64_t, std::size_t> leaders;  // prefill group -> the logits row of its prompt's last token
+  std::size_t logits_rows = running_.size();
+  std::int64_t prefill_tokens = 0;
+  while (!waiting_.empty() && !free_slots_.empty()) {
+    Row* row = waiting_.front();
+    const auto leader = leaders.find(row->prefill_group);
+    const bool follows = leader != leaders.end();
+    if (!follows && prefill_tokens > 0 && prefill_tokens + row->prompt_length() > kPrefillTokensPerStep) break;
+    waiting_.pop_front();
+    const std::int64_t slot = free_slots_.back();
+    free_slots_.pop_back();
+    if (!follows) {
+      // A running row of the same prompt still holds its keys and values; only the last token must run again, for its logits.
+      std::span<const std::int64_t> prompt(*row->prompt);
+      std::int64_t present = 0;
+      if (const Running* from = donor(row->prefill_group); from && prompt.size() > 1) {
+        present = row->prompt_length() - 1;
+        cache.copy_slot(from->slot, {slot}, present);
+      }
+      batch.add(prompt.subspan(static_cast<std::size_t>(present)), slot, present, row->coefficients());
+      batch.select_last();
+      prefill_tokens += row->prompt_length() - present;
+      leaders.emplace(row->prefill_group, logits_rows++);
+    }
+    admitted.push_back({{row, slot, {}}, leaders.at(row->prefill_group)});
+  }
+  return admitted;
+}
+
+at::Tensor RowStream::step_logits(TokenBatchBuilder& batch, models::KVCache& cache, const std::vector<Admitted>& admitted) {
+  lora::Standpoint at = at_;
+  if (at.bank || at.embeddings) at.coeffs = batch.coefficients(model_.device());
+  at::Tensor logits = model_.forward(batch.batch(model_.device()), cache, at, monitor_);
+
+  // Rows that follow a leader start from its keys, values and logits.
+  std::map<std::size_t, const Running*> leaders;
+  std::map<std::size_t, std::vector<std::int64_t>> followers;
+  std::vector<std::int64_t> source(running_.size());
+  for (std::size_t i = 0; i < running_.size(); ++i) source[i] = static_cast<std::int64_t>(i);
+  for (const Admitted& a : admitted) {
+    source.push_back(static_cast<std::int64_t>(a.logits_row));
+    if (!leaders.try_emplace(a.logits_row, &a.running).second) followers[a.logits_row].push_back(a.running.slot);
+  }
+  for (const auto& [logits_row, slots] : followers) {
+    const Running* leader = leaders.at(logits_row);
+    cache.copy_slot(leader->slot, slots, leader->row->prompt_length());
+  }
+  if (followers.empty()) return logits;
+  return logits.index_select(0, at::tensor(source, at::kLong).to(logits.device()));
+}
+
+std::vector<std::int64_t> RowStream::draw(at::Tensor logits, const std::vector<Running*>& rows) const {
+  if (options_.repetition_penalty != 1) {
+    std::vector<std::int64_t> offsets{0}, seen;
+    for (const Running* r : rows) {
+      seen.insert(seen.end(), r->row->prompt->begin(), r->row->prompt->end());
+      seen.insert(seen.end(), r->row->new_tokens.begin(), r->row->new_tokens.end());
+      offsets.push_back(static_cast<std::int64_t>(seen.size()));
+    }
+    ops::apply_repetition_penalty_(logits, at::tensor(offsets, at::kLong), at::tensor(seen, at::kLong),
+                                   options_.repetition_penalty);
+  }
+  at::Tensor uniform = at::empty({static_cast<std::int64_t>(rows.size())}, at::kDouble);
+  double* u = uniform.mutable_data_ptr<double>();
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    u[i] = philox_uniform(options_.seed, rows[i]->row->key, rows[i]->row->new_tokens.size());
+  const ops::SamplingParams params{options_.do_sample, options_.temperature, options_.top_k, options_.top_p, options_.min_p};
+  const at::Tensor tokens = ops::sample(logits, uniform, params).cpu();
+  const std::int64_t* drawn = tokens.const_data_ptr<std::int64_t>();
+  return {drawn, drawn + tokens.numel()};
+}
+
+void RowStream::advance(const std::vector<std::int64_t>& tokens, const std::vector<Running*>& rows, std::int64_t& done) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> drawn;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Running& running = *rows[i];
+    Row& row = *running.row;
+    row.new_tokens.push_back(tokens[i]);
+    if (monitor_.wants_tokens()) drawn.emplace_back(row.index, tokens[i]);
+    const auto& eos = options_.eos_token_ids;
+    const std::int64_t count = static_cast<std::int64_t>(row.new_tokens.size());
+    if (std::find(eos.begin(), eos.end(), tokens[i]) != eos.end()) row.finish = FinishReason::eos;
+    else if (!stops_.empty() && stops_.push(running.tail, tokens[i])) row.finish = FinishReason::stop;
+    else if (count == options_.max_new_tokens) row.finish = FinishReason::length;
+    // What a row will not draw counts as done, so that progress ends at its total.
+    done += row.finish == FinishReason::none ? 1 : options_.max_new_tokens - count + 1;
+    if (row.finish != FinishReason::none) free_slots_.push_back(running.slot);
+  }
+  stats_.new_tokens += static_cast<std::int64_t>(rows.size());
+  std::erase_if(running_, [](const Running& r) { return r.row->finish != FinishReason::none; });
+  if (!drawn.empty()) monitor_.on_tokens(drawn);
+}
+
+}  // namespace contlm::engine

@@ -1,0 +1,49 @@
+#include "engine/token_batch.h"
+
+#include <ATen/Functions.h>
+
+namespace contlm::engine {
+
+namespace {
+
+template <typename T>
+at::Tensor on(at::Device device, const std::vector<T>& values) {
+  return at::tensor(values, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value)).to(device);
+}
+
+}  // namespace
+
+void TokenBatchBuilder::clear() {
+  ids_.clear();
+  select_.clear();
+  slot_.clear();
+  position_.clear();
+  length_.clear();
+  coeffs_.clear();
+}
+
+void TokenBatchBuilder::add(std::span<const std::int64_t> tokens, std::int64_t slot, std::int64_t position,
+                            const lora::Coefficients& c) {
+  const std::int64_t length = position + static_cast<std::int64_t>(tokens.size());
+  ids_.insert(ids_.end(), tokens.begin(), tokens.end());
+  slot_.insert(slot_.end(), tokens.size(), static_cast<std::int32_t>(slot));
+  length_.insert(length_.end(), tokens.size(), static_cast<std::int32_t>(length));
+  for (std::int64_t p = position; p < length; ++p) {
+    position_.push_back(static_cast<std::int32_t>(p));
+    coeffs_.insert(coeffs_.end(), c.begin(), c.end());
+  }
+}
+
+void TokenBatchBuilder::select_all_of_last(std::int64_t count) {
+  for (std::int64_t i = size() - count; i < size(); ++i) select_.push_back(i);
+}
+
+models::TokenBatch TokenBatchBuilder::batch(at::Device device) const {
+  return {on(device, ids_), on(device, slot_), on(device, position_), on(device, length_), on(device, select_)};
+}
+
+at::Tensor TokenBatchBuilder::coefficients(at::Device device) const {
+  return on(device, coeffs_).view({size(), anchors_});
+}
+
+}  // namespace contlm::engine

@@ -1,0 +1,41 @@
+// Where one forward pass stands in weight space: which weights its products use, and what is added to them on the fly.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "lora/bank_view.h"
+
+namespace contlm::lora {
+
+// A merged module, packed for products; undefined members mean the base's own.
+struct MergedModule {
+  at::Tensor weight;
+  at::Tensor bias;
+};
+// By input group and place in it, as InputGroups.
+using MergedWeights = std::vector<std::vector<MergedModule>>;
+
+// Embeddings are always banked: looking a delta up costs less than merging a vocabulary.
+using EmbeddingBanks = std::map<std::string, BankEmbedding>;
+
+// Three ways of applying c, in one form: merged alone, bank alone, or (hybrid) what all rows share merged and the rest banked.
+// The bank's view holds the anchors that `merged` does not, so `coeffs` is the whole c in every case.
+struct Standpoint {
+  const MergedWeights* merged = nullptr;
+  const BankView* bank = nullptr;
+  const EmbeddingBanks* embeddings = nullptr;
+  at::Tensor coeffs;  // [T, K] fp32, one row a token
+
+  // The same standpoint for some of the tokens.
+  Standpoint select(const at::Tensor& tokens) const {
+    Standpoint chosen = *this;
+    if (coeffs.defined()) chosen.coeffs = coeffs.index_select(0, tokens);
+    return chosen;
+  }
+};
+
+}  // namespace contlm::lora
