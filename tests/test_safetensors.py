@@ -9,6 +9,9 @@ import resource
 import struct
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -414,12 +417,32 @@ def test_file_errors(tmp_path: Path) -> None:
         TensorSource.open_safetensors(tmp_path / "pipe")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
-def test_unreadable_file(tmp_path: Path) -> None:
-    write_safetensors(tmp_path / "x", {"a": torch.ones(1)})
-    (tmp_path / "x").chmod(0)
-    with pytest.raises(OSError, match="Permission denied"):
-        TensorSource.open_safetensors(tmp_path / "x")
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any user can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
+def without_rights() -> Iterator[None]:
+    """Root may read and write everything: for a while we are somebody else."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def test_unreadable_file(open_folder: Path) -> None:
+    write_safetensors(open_folder / "x", {"a": torch.ones(1)})
+    (open_folder / "x").chmod(0)
+    with without_rights(), pytest.raises(OSError, match=r"x: .*Permission denied.*permissions"):
+        TensorSource.open_safetensors(open_folder / "x")
 
 
 @pytest.mark.parametrize("change", ["truncate", "empty", "grow", "rewrite"])
@@ -465,11 +488,11 @@ def test_writing_into_no_folder(tmp_path: Path) -> None:
         write_safetensors(tmp_path / "none" / "x", {"a": torch.ones(1)})
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every folder")
-def test_writing_into_a_folder_that_is_not_writable(tmp_path: Path) -> None:
-    tmp_path.chmod(0o555)
-    with pytest.raises(OSError, match=r"x.*Permission denied"):
-        write_safetensors(tmp_path / "x", {"a": torch.ones(1)})
+def test_writing_into_a_folder_that_is_not_writable(open_folder: Path) -> None:
+    open_folder.chmod(0o555)
+    with without_rights(), pytest.raises(OSError, match=r"x: .*Permission denied.*writable"):
+        write_safetensors(open_folder / "x", {"a": torch.ones(1)})
+    assert list(open_folder.iterdir()) == []
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:

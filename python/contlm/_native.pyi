@@ -51,8 +51,8 @@ def read_peft_adapter(
     name: str = "",
     weights: dict[str, torch.Tensor] = ...,
 ) -> PeftAdapter:
-    """modules: name -> (kind "linear"|"conv1d"|"embedding", in, out) of the base. weights: the base's own, by module, which the
-    copies that PEFT saves beside an adapted embedding must equal."""
+    """modules: name -> (kind "linear"|"conv1d"|"embedding", in, out) of the base.
+    weights: the base's own, by module, which the copies that PEFT saves must equal."""
 
 def read_peft_adapter_tensors(
     config: str,
@@ -69,7 +69,7 @@ def write_peft_adapter(
     modules: dict[str, tuple[str, int, int]],
     name: str = "",
 ) -> None:
-    """factors: module -> (A [r, in], B [out, r], bias [out] or None), with the scaling in them; PEFT loads what is written."""
+    """factors: module -> (A [r, in], B [out, r], bias [out] or None), with the scaling in them."""
 
 class HfConfig:
     """config.json with typed access; CheckpointError names the file and the field."""
