@@ -1,4 +1,4 @@
-"""Tiny base models, adapters that PEFT itself saves for them, and the base's modules as the reader takes them."""
+"""Tiny base models, adapters that PEFT itself saves for them, and adapters made by hand."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import peft
+import pytest
 import torch
 import transformers
+from contlm import AdapterError
+from contlm._native import TensorSource, read_peft_adapter_tensors
 from transformers.pytorch_utils import Conv1D
 
 Modules = dict[str, tuple[str, int, int]]
@@ -105,3 +108,82 @@ def factors_in(model: Any, adapter: str = "default") -> dict[str, dict[str, Any]
             "r": layer.r[adapter],
         }
     return found
+
+
+def base_of(kind: str) -> Any:
+    return {"llama": tiny_llama, "tied": lambda: tiny_llama(tied=True), "gpt2": tiny_gpt2}[kind]()
+
+
+def assert_same_factors(read: dict[str, dict[str, Any]], wanted: dict[str, dict[str, Any]]) -> None:
+    assert sorted(read) == sorted(wanted)
+    for name, theirs in wanted.items():
+        ours = read[name]
+        assert ours["r"] == theirs["r"]
+        assert ours["scaling"] == pytest.approx(theirs["scaling"], rel=1e-15)
+        for factor in ("A", "B"):
+            assert ours[factor].dtype == theirs[factor].dtype
+            assert torch.equal(ours[factor], theirs[factor]), (name, factor)
+        assert (ours["bias"] is None) == (theirs["bias"] is None)
+        if theirs["bias"] is not None:
+            assert torch.equal(ours["bias"], theirs["bias"])
+
+
+LINEAR: Modules = {"model.layers.0.q": ("linear", 6, 4), "model.layers.1.q": ("linear", 6, 4)}
+
+
+EMBEDDING: Modules = {"model.embed_tokens": ("embedding", 9, 4), **LINEAR}
+
+
+def lora(
+    *names: str, r: int = 2, size: tuple[int, int] = (6, 4), prefix: str = "base_model.model."
+) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    tensors = {}
+    for name in names:
+        tensors[f"{prefix}{name}.lora_A.weight"] = torch.randn(r, size[0])
+        tensors[f"{prefix}{name}.lora_B.weight"] = torch.randn(size[1], r)
+    return tensors
+
+
+BOTH = lora(*LINEAR)
+
+
+def read(
+    tensors: dict[str, torch.Tensor] | None = None,
+    modules: Modules | None = None,
+    *,
+    name: str = "",
+    output_head: str = "",
+    weights: dict[str, torch.Tensor] | None = None,
+    **config: Any,
+) -> Any:
+    fields = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q"], **config}
+    source = TensorSource.from_tensors(BOTH if tensors is None else tensors, "memory")
+    return read_peft_adapter_tensors(
+        json.dumps(fields),
+        source,
+        LINEAR if modules is None else modules,
+        output_head=output_head,
+        name=name,
+        where="my-adapter",
+        weights=weights or {},
+    )
+
+
+def refused(*words: str, **arguments: Any) -> str:
+    """The message, which names the adapter and each of `words`."""
+    with pytest.raises(AdapterError) as caught:
+        read(**arguments)
+    text = str(caught.value)
+    assert text.startswith("my-adapter"), text
+    for word in words:
+        assert word in text, text
+    assert ";" in text, f"no remedy: {text}"
+    return text
+
+
+def warned(*words: str, **arguments: Any) -> None:
+    found = read(**arguments).warnings
+    assert len(found) == 1, found
+    for word in ("my-adapter", *words):
+        assert word in found[0], found

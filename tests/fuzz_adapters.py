@@ -1,4 +1,4 @@
-"""Run by test_peft_adapter.py in a process of its own: mutated adapters are read or refused, never more."""
+"""Run by test_peft_adapter.py in its own process: mutated adapters are read or refused."""
 
 from __future__ import annotations
 
@@ -9,14 +9,38 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from contlm._native import read_peft_adapter
 from test_safetensors import mutate
 
-from contlm._native import read_peft_adapter
-
 VALUES: list[Any] = [
-    None, True, False, 0, -1, 3, 2**40, 2**70, 0.5, 1e300, "", "LORA", ".*", "(", "a{99}", [], ["q_proj"], [[]], [3],
-    {}, {"q_proj": 4}, {"": 1}, {"(": 2}, {"q_proj": {}}, {"x": [1]}, "q" * 5000, "\u00e9\U0001f600",
-]  # fmt: skip
+    None,
+    True,
+    False,
+    0,
+    -1,
+    3,
+    2**40,
+    2**70,
+    0.5,
+    1e300,
+    "",
+    "LORA",
+    ".*",
+    "(",
+    "a{99}",
+    [],
+    ["q_proj"],
+    [[]],
+    [3],
+    {},
+    {"q_proj": 4},
+    {"": 1},
+    {"(": 2},
+    {"q_proj": {}},
+    {"x": [1]},
+    "q" * 5000,
+    "\u00e9\U0001f600",
+]
 
 
 def mutate_config(text: bytes, rng: random.Random) -> bytes:
@@ -33,7 +57,8 @@ def mutate_config(text: bytes, rng: random.Random) -> bytes:
 
 def main(folder: Path, count: int) -> None:
     rng = random.Random(20241)
-    modules = {name: tuple(entry) for name, entry in json.loads((folder / "modules.json").read_text()).items()}
+    table = json.loads((folder / "modules.json").read_text())
+    modules = {name: tuple(entry) for name, entry in table.items()}
     config = (folder / "a" / "adapter_config.json").read_bytes()
     tensors = (folder / "a" / "adapter_model.safetensors").read_bytes()
     counts = {"read": 0, "refused": 0}

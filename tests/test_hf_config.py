@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-
 from contlm import CheckpointError
 from contlm._native import HfConfig
 

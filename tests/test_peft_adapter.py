@@ -4,62 +4,45 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
-import hypothesis.strategies as st
 import peft
 import pytest
-import safetensors.torch
 import torch
 from adapters import (
+    BOTH,
+    EMBEDDING,
+    LINEAR,
     Modules,
+    assert_same_factors,
+    base_of,
     base_weights,
     edit_config,
     factors_in,
+    lora,
     modules_of,
     peft_model,
+    read,
+    refused,
     save,
-    tiny_gpt2,
     tiny_llama,
+    warned,
 )
-from hypothesis import example, given, settings
-
 from contlm import AdapterError
-from contlm._native import (
-    TensorSource,
-    read_peft_adapter,
-    read_peft_adapter_tensors,
-    write_peft_adapter,
-)
-
-LINEAR: Modules = {"model.layers.0.q": ("linear", 6, 4), "model.layers.1.q": ("linear", 6, 4)}
-
-
-def assert_same_factors(read: dict[str, dict[str, Any]], wanted: dict[str, dict[str, Any]]) -> None:
-    assert sorted(read) == sorted(wanted)
-    for name, theirs in wanted.items():
-        ours = read[name]
-        assert ours["r"] == theirs["r"]
-        assert ours["scaling"] == pytest.approx(theirs["scaling"], rel=1e-15)
-        for factor in ("A", "B"):
-            assert ours[factor].dtype == theirs[factor].dtype
-            assert torch.equal(ours[factor], theirs[factor]), (name, factor)
-        assert (ours["bias"] is None) == (theirs["bias"] is None)
-        if theirs["bias"] is not None:
-            assert torch.equal(ours["bias"], theirs["bias"])
-
+from contlm._native import TensorSource, read_peft_adapter, read_peft_adapter_tensors
 
 # What PEFT saves is what is read
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "defaults": ("llama", {"target_modules": ["q_proj", "v_proj"]}),
     "list": ("llama", {"r": 4, "lora_alpha": 6, "target_modules": ["q_proj", "mlp.down_proj"]}),
-    "pattern": ("llama", {"target_modules": r".*layers\.(?:0|1)\.(self_attn|mlp)\.(?!down).*_proj"}),
+    "pattern": (
+        "llama",
+        {"target_modules": r".*layers\.(?:0|1)\.(self_attn|mlp)\.(?!down).*_proj"},
+    ),
     "all-linear": ("llama", {"r": 3, "target_modules": "all-linear"}),
     "exclude list": (
         "llama",
@@ -75,7 +58,11 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "r": 2,
             "lora_alpha": 5,
             "target_modules": "all-linear",
-            "rank_pattern": {"q_proj": 3, r"^model\.layers\.1\.mlp\.\w+": 5, "layers.0.mlp.up_proj": 1},
+            "rank_pattern": {
+                "q_proj": 3,
+                r"^model\.layers\.1\.mlp\.\w+": 5,
+                "layers.0.mlp.up_proj": 1,
+            },
             "alpha_pattern": {"model.layers.0.self_attn.k_proj": 7, "(gate|up)_proj": 9},
         },
     ),
@@ -96,20 +83,21 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "lora_bias": ("gpt2", {"target_modules": ["c_attn", "c_fc"], "lora_bias": True}),
     "conv1d": ("gpt2", {"target_modules": "all-linear", "fan_in_fan_out": True}),
     "embedding": ("llama", {"target_modules": ["embed_tokens", "q_proj"], "r": 4}),
-    "embedding by pattern": ("gpt2", {"target_modules": r"transformer\.(wte|wpe|h\.0\.attn\.c_attn)"}),
+    "embedding by pattern": ("gpt2", {"target_modules": r"transformer\.(wte|wpe|h\.0.*c_attn)"}),
     "head": ("llama", {"target_modules": ["lm_head", "v_proj"], "r": 4}),
     "embedding and head": ("llama", {"target_modules": ["embed_tokens", "lm_head"]}),
     "tied embedding and head": ("tied", {"target_modules": ["embed_tokens", "lm_head"]}),
     "eva": ("llama", {"target_modules": ["q_proj"], "init_lora_weights": "gaussian"}),
     "other fields": (
         "llama",
-        {"target_modules": ["q_proj"], "lora_dropout": 0.3, "revision": "x", "inference_mode": True},
+        {
+            "target_modules": ["q_proj"],
+            "lora_dropout": 0.3,
+            "revision": "x",
+            "inference_mode": True,
+        },
     ),
 }
-
-
-def base_of(kind: str) -> Any:
-    return {"llama": tiny_llama, "tied": lambda: tiny_llama(tied=True), "gpt2": tiny_gpt2}[kind]()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -119,9 +107,7 @@ def test_reads_what_peft_saves(tmp_path: Path, case: str) -> None:
     modules, weights = modules_of(base), base_weights(base)
     model = peft_model(base, **options)
     save(model, tmp_path)
-    adapter = read_peft_adapter(
-        tmp_path, modules, output_head="lm_head", name="", weights=weights
-    )
+    adapter = read_peft_adapter(tmp_path, modules, output_head="lm_head", name="", weights=weights)
     wanted = factors_in(model)
     assert len(wanted) >= 1
     assert_same_factors(adapter.modules(), wanted)
@@ -136,7 +122,7 @@ def test_all_linear_stands_for_itself_in_a_config(tmp_path: Path) -> None:
     edit_config(tmp_path, target_modules="All-Linear")
     read = read_peft_adapter(tmp_path, modules, output_head="lm_head").modules()
     assert "lm_head" not in read and len(read) == 14
-    with pytest.raises(AdapterError, match="missing.*lm_head"):
+    with pytest.raises(AdapterError, match=r"missing.*lm_head"):
         read_peft_adapter(tmp_path, modules)
 
 
@@ -171,61 +157,6 @@ def test_a_named_adapter_lies_in_its_subfolder(tmp_path: Path) -> None:
 
 
 # Adapters made by hand
-
-
-def lora(
-    *names: str, r: int = 2, size: tuple[int, int] = (6, 4), prefix: str = "base_model.model."
-) -> dict[str, torch.Tensor]:
-    torch.manual_seed(1)
-    tensors = {}
-    for name in names:
-        tensors[f"{prefix}{name}.lora_A.weight"] = torch.randn(r, size[0])
-        tensors[f"{prefix}{name}.lora_B.weight"] = torch.randn(size[1], r)
-    return tensors
-
-
-BOTH = lora(*LINEAR)
-
-
-def read(
-    tensors: dict[str, torch.Tensor] | None = None,
-    modules: Modules | None = None,
-    *,
-    name: str = "",
-    output_head: str = "",
-    weights: dict[str, torch.Tensor] | None = None,
-    **config: Any,
-) -> Any:
-    fields = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q"], **config}
-    source = TensorSource.from_tensors(BOTH if tensors is None else tensors, "memory")
-    return read_peft_adapter_tensors(
-        json.dumps(fields),
-        source,
-        LINEAR if modules is None else modules,
-        output_head=output_head,
-        name=name,
-        where="my-adapter",
-        weights=weights or {},
-    )
-
-
-def refused(*words: str, **arguments: Any) -> str:
-    """The message, which names the adapter and each of `words`."""
-    with pytest.raises(AdapterError) as caught:
-        read(**arguments)
-    text = str(caught.value)
-    assert text.startswith("my-adapter"), text
-    for word in words:
-        assert word in text, text
-    assert ";" in text, f"no remedy: {text}"
-    return text
-
-
-def warned(*words: str, **arguments: Any) -> None:
-    found = read(**arguments).warnings
-    assert len(found) == 1, found
-    for word in ("my-adapter", *words):
-        assert word in found[0], found
 
 
 def test_a_plain_adapter() -> None:
@@ -296,7 +227,10 @@ def test_rejected_fields(case: str) -> None:
 )
 def test_initialisations_that_change_the_base(init: str) -> None:
     refused(
-        "init_lora_weights", init, "path_initial_model_for_weight_conversion", init_lora_weights=init
+        "init_lora_weights",
+        init,
+        "path_initial_model_for_weight_conversion",
+        init_lora_weights=init,
     )
 
 
@@ -432,7 +366,11 @@ def test_factors_of_the_wrong_kind() -> None:
     )
     embedding: Modules = {"model.layers.0.q": ("embedding", 6, 4)}
     refused(
-        "unexpected", "missing", "lora_embedding_B", modules=embedding, tensors=lora("model.layers.0.q")
+        "unexpected",
+        "missing",
+        "lora_embedding_B",
+        modules=embedding,
+        tensors=lora("model.layers.0.q"),
     )
 
 
@@ -446,12 +384,14 @@ def test_bias_needs_lora_bias() -> None:
     refused("lora_B.bias", "[4]", "[5]", tensors={**BOTH, **bias}, lora_bias=True)
 
 
-EMBEDDING: Modules = {"model.embed_tokens": ("embedding", 9, 4), **LINEAR}
 STEM = "base_model.model.model.embed_tokens"
 
 
 def embedding(vocab: int = 9) -> dict[str, torch.Tensor]:
-    factors = {f"{STEM}.lora_embedding_A": torch.ones(2, vocab), f"{STEM}.lora_embedding_B": torch.ones(4, 2)}
+    factors = {
+        f"{STEM}.lora_embedding_A": torch.ones(2, vocab),
+        f"{STEM}.lora_embedding_B": torch.ones(4, 2),
+    }
     return {**BOTH, **factors}
 
 
@@ -486,7 +426,9 @@ def test_saved_copies_of_base_weights(ending: str) -> None:
 
 
 def test_weight_of_no_module_of_the_base() -> None:
-    refused("unexpected", "norm.weight", tensors={**BOTH, "base_model.model.norm.weight": torch.ones(4)})
+    refused(
+        "unexpected", "norm.weight", tensors={**BOTH, "base_model.model.norm.weight": torch.ones(4)}
+    )
 
 
 def test_shared_factors_of_tied_embeddings() -> None:
@@ -502,8 +444,12 @@ def test_shared_factors_of_tied_embeddings() -> None:
 
 
 def test_two_adapters_in_one_file() -> None:
-    tensors = {key.replace(".weight", ".one.weight"): t for key, t in lora("model.layers.0.q").items()}
-    tensors |= {key.replace(".weight", ".two.weight"): t for key, t in lora("model.layers.1.q").items()}
+    tensors = {
+        key.replace(".weight", ".one.weight"): t for key, t in lora("model.layers.0.q").items()
+    }
+    tensors |= {
+        key.replace(".weight", ".two.weight"): t for key, t in lora("model.layers.1.q").items()
+    }
     refused("one adapter", '"one"', '"two"', tensors=tensors)
     same = {**BOTH, **{key.replace(".weight", ".one.weight"): t for key, t in BOTH.items()}}
     refused("stand once", "lora_A.one.weight", tensors=same)
@@ -550,99 +496,15 @@ def test_several_patterns_that_match() -> None:
     warned("rank_pattern", '"q"', r"layers\.1\.q", "model.layers.1.q", rank_pattern=patterns)
     alphas = {r"layers\.1\.q": 8, ".*": 2}
     adapter = read(alpha_pattern=alphas).modules()
-    assert adapter["model.layers.0.q"]["scaling"] == 1 and adapter["model.layers.1.q"]["scaling"] == 4
+    assert (
+        adapter["model.layers.0.q"]["scaling"] == 1 and adapter["model.layers.1.q"]["scaling"] == 4
+    )
 
 
 def test_a_different_base() -> None:
     warned("base_model_name_or_path", "x/a", "x/b", base_model_name_or_path="x/a", name="x/b")
     for trained, given_name in [("x/a", "x/a"), ("x/a", "/home/a/"), ("", "x/a"), (None, "x")]:
         assert read(base_model_name_or_path=trained, name=given_name).warnings == []
-
-
-# Patterns, against Python's re
-
-PATTERNS = [
-    r".*q", r"q", r"(?:model)?.*\.[01]\.q", r"model\.layers\.\d+\.q", r"[^.]+\.layers\.1\.q", "",
-    r"^model.layers.(0|1).q$", r".*(?<!0)\.q", r"(?i)MODEL.*", r"(?P<n>model).*(?P=n)?", r"(.*)\1",
-    r"(?=.*1).*q", r"(?!.*1).*q", r"(?!(?=.*1)).*", r"\Amodel.*\Z", r"\bmodel\b.*", r".*\Bq", "m*+odel.*",
-    r"model\.layers\.[0-9]{1}\.q", r".{16}", r".{,15}q", r".{3,2}", r"a{", r"{1}", r"x*", r"(", r")", "*",
-    r"[", r"[]a]", r"[a-", r"[z-a]", r"\q", r"\x6dodel.*", r"[\w.]+", r"[\s\S]*", r"a|b|model.layers.0.q",
-    r"(|model.*)", r"((((m))))odel.*", r"model.layers.0.q|", r"(a*)*b", r"(.*)*q", r"(.?){30}q", "^*",
-    r"model.*?\.q??", r"a**", r"(?>a)", r"(?#x)model.*", r"é", r".*[0-q]", r"[^\d]*\d[^\d]*", r"\.", "(^)*.*",
-]  # fmt: skip
-UNSUPPORTED = re.compile(r"\(\?[<i>#]|\(\?P=|\\[1-9]|[*+?}]\+|é")
-
-
-def python_selects(pattern: str) -> set[str] | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return {name for name in LINEAR if re.fullmatch(pattern, name)}
-    except re.error:
-        return None
-
-
-def check_pattern(pattern: str) -> None:
-    wanted = python_selects(pattern)
-    tensors = lora(*(wanted or LINEAR))
-    if wanted is None or UNSUPPORTED.search(pattern):
-        refused("target_modules", "Python's re", tensors=tensors, target_modules=pattern)
-    elif not wanted:
-        refused("outside of what target_modules", tensors=tensors, target_modules=pattern)
-    else:
-        assert set(read(tensors, target_modules=pattern).modules()) == wanted
-
-
-@pytest.mark.parametrize("pattern", PATTERNS)
-def test_target_patterns(pattern: str) -> None:
-    check_pattern(pattern)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.text(alphabet=r"q01model.s*+?|()[]^$\dw{},-", max_size=12))
-@example(r"model\.layers\.[01]\.q")
-def test_random_target_patterns(pattern: str) -> None:
-    if re.search(r"[*+?}]\+|\\[^.dw*+?|()\[\]^${},-]|\\$", pattern):
-        return  # what versions of Python differ on, or what is not supported
-    check_pattern(pattern)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.text(alphabet=r"q01model.|()^$", max_size=10))
-@example("a)|(.*q")
-@example("^model.layers.0.q")
-@example("layers.0.q|q")
-def test_random_rank_patterns(key: str) -> None:
-    def rank(name: str) -> int:
-        return 3 if re.match(rf"(.*\.)?({key})$", name) else 2
-
-    try:
-        ranks = {name: rank(name) for name in LINEAR}
-    except re.error:
-        refused("rank_pattern", "Python's re", rank_pattern={key: 3})
-        return
-    tensors = {k: t for name, r in ranks.items() for k, t in lora(name, r=r).items()}
-    modules = read(tensors, rank_pattern={key: 3}).modules()
-    assert {name: module["r"] for name, module in modules.items()} == ranks
-
-
-HOSTILE = [
-    "(" * 5000, "(" * 5000 + ")" * 5000, "(a?){4000}", "((a{1000}){1000}){1000}", "((){1000}){1000}", "a{99999999999}",
-    "(((((a*)*)*)*)*)*b", "(.*.*.*.*.*.*)*x", "(?=" * 40 + ".*" + ")" * 40, "[a-z]{1000}" * 1000,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("number", range(len(HOSTILE)))
-def test_hostile_patterns_end(number: int) -> None:
-    with pytest.raises(AdapterError, match="target_modules"):
-        read(target_modules=HOSTILE[number])
-    with pytest.raises(AdapterError):
-        read(rank_pattern={HOSTILE[number]: 9, "(.*)*": 7})
-
-
-def test_the_cost_of_patterns_is_bounded() -> None:
-    patterns = {f"(x|y{number}){{300}}": 2 for number in range(1000)}
-    refused("rank_pattern", "fewer", rank_pattern=patterns)
 
 
 # Files
@@ -683,115 +545,3 @@ def test_a_thousand_mutated_adapters(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     counts = json.loads(done.stdout)
     assert sum(counts.values()) == 1200 and counts["refused"] > 600 and counts["read"] > 50, counts
-
-
-# Writing
-
-
-def factors(modules: Modules, ranks: dict[str, int], biases: tuple[str, ...] = ()) -> dict[str, Any]:
-    torch.manual_seed(2)
-    made = {}
-    for name, r in ranks.items():
-        _, inputs, outputs = modules[name]
-        bias = torch.randn(outputs) if name in biases else None
-        made[name] = (torch.randn(r, inputs), torch.randn(outputs, r), bias)
-    return made
-
-
-LLAMA_RANKS = {
-    "model.layers.0.self_attn.q_proj": 2,
-    "model.layers.1.self_attn.q_proj": 3,
-    "model.layers.1.mlp.down_proj": 2,
-}
-WRITTEN: dict[str, tuple[str, dict[str, int], tuple[str, ...]]] = {
-    "one rank": ("llama", {"model.layers.0.self_attn.q_proj": 2}, ()),
-    "mixed ranks": ("llama", LLAMA_RANKS, ()),
-    "embeddings": ("llama", {**LLAMA_RANKS, "model.embed_tokens": 4, "lm_head": 1}, ()),
-    "tied": ("tied", {"model.embed_tokens": 4, "lm_head": 2}, ()),
-    "conv1d": ("gpt2", {"transformer.h.0.attn.c_attn": 2, "transformer.wte": 3, "lm_head": 2}, ()),
-    "bias on some": (
-        "gpt2",
-        {"transformer.h.0.attn.c_attn": 2, "transformer.h.1.mlp.c_fc": 3},
-        ("transformer.h.1.mlp.c_fc",),
-    ),
-}
-
-
-@pytest.mark.parametrize("case", WRITTEN)
-def test_peft_loads_what_is_written(tmp_path: Path, case: str) -> None:
-    kind, ranks, biases = WRITTEN[case]
-    base = base_of(kind)
-    modules, weights = modules_of(base), base_weights(base)
-    made = factors(modules, ranks, biases)
-    write_peft_adapter(tmp_path / "new" / "folder", made, modules, "some/base")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = peft.PeftModel.from_pretrained(base, tmp_path / "new" / "folder")
-        keys = peft.set_peft_model_state_dict(
-            model, safetensors.torch.load_file(tmp_path / "new/folder/adapter_model.safetensors")
-        )
-    assert keys.unexpected_keys == []
-    assert not [key for key in keys.missing_keys if "lora_" in key]
-    loaded = factors_in(model)
-    assert sorted(loaded) == sorted(made)
-    for name, (a, b, bias) in made.items():
-        assert torch.equal(loaded[name]["A"], a) and torch.equal(loaded[name]["B"], b)
-        assert loaded[name]["scaling"] == 1.0
-        if biases:
-            wanted = torch.zeros(b.shape[0]) if bias is None else bias
-            assert torch.equal(loaded[name]["bias"], wanted)
-    adapter = read_peft_adapter(tmp_path / "new" / "folder", modules, weights=weights)
-    assert adapter.warnings == []
-    assert_same_factors(adapter.modules(), loaded)
-
-
-def test_names_that_end_alike(tmp_path: Path) -> None:
-    """A short name must not drag in, nor give its rank to, a longer one that ends with it."""
-    modules: Modules = {"head": ("linear", 6, 4), "x.head": ("linear", 6, 4), "y.head": ("linear", 6, 4)}
-    write_peft_adapter(tmp_path, factors(modules, {"head": 2, "x.head": 3}), modules)
-    read_back = read_peft_adapter(tmp_path, modules).modules()
-    assert {name: module["r"] for name, module in read_back.items()} == {"head": 2, "x.head": 3}
-
-
-def test_writing_over_an_adapter_fails_whole(tmp_path: Path) -> None:
-    import resource
-
-    modules: Modules = {"q": ("linear", 600, 400)}
-    write_peft_adapter(tmp_path / "a", factors(modules, {"q": 1}), modules)
-    before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        for folder in ("a", "b"):
-            with pytest.raises(OSError, match="File too large"):
-                write_peft_adapter(tmp_path / folder, factors(modules, {"q": 90}), modules)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
-    assert not (tmp_path / "b").exists()
-
-
-def test_what_the_writer_refuses(tmp_path: Path) -> None:
-    a, b = torch.ones(2, 6), torch.ones(4, 2)
-    bad: list[tuple[str, dict[str, Any], Modules]] = [
-        ("at least one module", {}, LINEAR),
-        ("one of the base's", {"nothing": (a, b, None)}, LINEAR),
-        (r"A must be \[r, 6\]", {"model.layers.0.q": (a.T, b, None)}, LINEAR),
-        ("at least 1", {"model.layers.0.q": (a[:0], b[:, :0], None)}, LINEAR),
-        ("bias must be", {"model.layers.0.q": (a, b, torch.ones(5))}, LINEAR),
-        (
-            "beside adapted embeddings",
-            {
-                "model.layers.0.q": (a, b, torch.ones(4)),
-                "model.embed_tokens": (torch.ones(2, 9), b, None),
-            },
-            EMBEDDING,
-        ),
-    ]
-    for words, made, modules in bad:
-        with pytest.raises(ValueError, match=words):
-            write_peft_adapter(tmp_path / "x", made, modules)
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="cannot create the folder"):
-        write_peft_adapter(tmp_path / "file" / "x", {"model.layers.0.q": (a, b, None)}, LINEAR)

@@ -239,12 +239,13 @@ class AdapterReader {
     for (const auto& [name, key] : copies_) {
       const std::string module = naming.to_base(name, base_);
       const at::Tensor copy = tensors_.tensor(key);
-      const at::Tensor own = base_.weight ? base_.weight(module) : at::Tensor();
+      at::Tensor own = base_.weight ? base_.weight(module) : at::Tensor();
       if (!own.defined()) {
         warn("tensor \"", key,
              "\" is a copy of the base's weight that could not be compared with the base; it was left out");
         continue;
       }
+      own = own.to(copy.device());  // the base may lie on a GPU
       CONTLM_CHECK(copy.sizes() == own.sizes(), AdapterError, where_, ": tensor \"", key,
                    "\" must have the base's shape ", shape_text(own.sizes()), ", got ", shape_text(copy.sizes()),
                    " (the vocabulary was resized); train without resizing it, or resize the base likewise");

@@ -192,10 +192,9 @@ class ConfigParser {
   }
 
   std::int64_t positive_int(const std::string& name, const Json& value) const {
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() == 0 ||
-        value.get<std::uint64_t>() > std::numeric_limits<std::int32_t>::max()) {
-      wrong(name, "an integer of at least 1", value);
-    }
+    constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+    const bool fits = value.is_number_integer() && value <= Json(kMost) && value >= Json(1);
+    if (!fits) wrong(name, "an integer of at least 1", value);
     return value.get<std::int64_t>();
   }
   double finite(const std::string& name, const Json& value) const {

@@ -10,7 +10,7 @@ namespace contlm::io {
 namespace {
 
 // Enough for thousands of module names; what a config may cost is bounded.
-constexpr std::size_t kMaxInstructions = 200'000;
+constexpr std::size_t kMaxInstructions = 100'000;
 
 PythonRegex compile(const std::string& pattern, const std::string& shown, const std::string& field,
                     const std::string& where) {
