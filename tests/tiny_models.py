@@ -79,9 +79,9 @@ def randomize(module: torch.nn.Module, seed: int) -> None:
         for name, parameter in module.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             if parameter.ndim > 1:
-                value = (
-                    noise if "wpe" in name or "emb" in name else noise * parameter.shape[-1] ** -0.5
-                )
+                # a tied head multiplies by the embedding: at unit variance it would only repeat
+                is_table = "wpe" in name or "wte" in name or "emb" in name
+                value = noise * (0.4 if is_table else parameter.shape[-1] ** -0.5)
             elif name.endswith("bias"):
                 value = 0.3 * noise
             else:

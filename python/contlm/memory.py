@@ -101,8 +101,15 @@ def adapter(model: Any, name: str) -> tuple[str, TensorSource]:
 
     where = f"adapter {name!r} of {where_of(model)}"
     config = json.dumps(plain(model.peft_config[name].to_dict()))
-    state = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
-    tensors = {key: _usable(tensor, key, where, AdapterError) for key, tensor in state.items()}
+    # with the state dict given, PEFT leaves out checks that take a bias for a broken shard
+    state = get_peft_model_state_dict(
+        model, model.state_dict(), adapter_name=name, save_embedding_layers=False
+    )
+    # transformers' own add_adapter leaves no PeftModel around the model
+    prefix = "" if is_peft_model(model) else "base_model.model."
+    tensors = {
+        prefix + key: _usable(tensor, key, where, AdapterError) for key, tensor in state.items()
+    }
     return config, TensorSource.from_tensors(tensors, where)
 
 

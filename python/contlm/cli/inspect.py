@@ -20,10 +20,11 @@ _EXAMPLE = """\
   contlm inspect ./happy
   contlm inspect ./happy --base ./base --modules"""
 
-# lora_A and lora_B as PEFT writes them, with or without its prefix or an adapter's name
+# lora_A.weight as PEFT writes it, with or without its prefix or an adapter's name; embeddings have
+# no ".weight"
 _KEY = re.compile(
-    r"^(?:base_model\.model\.)?(?P<module>.+)\.lora_(?P<embedding>embedding_)?(?P<factor>[AB])"
-    r"(?:\.[^.]+)?(?P<leaf>\.weight)?$"
+    r"^(?:base_model\.model\.)?(?P<module>.+)\."
+    r"(?:lora_(?P<factor>[AB])(?:\.[^.]+)?\.weight|lora_embedding_(?P<table>[AB])(?:\.[^.]+)?)$"
 )
 
 ModuleTable = dict[str, tuple[str, int, int]]
@@ -77,11 +78,11 @@ def modules_of_tensors(directory: Path) -> ModuleTable:
         shape = source.shape(key)
         if len(shape) != 2:
             raise AdapterError(f"{file}: {key} must be a matrix, its shape is {list(shape)}")
-        if match["factor"] == "A":
+        if (match["factor"] or match["table"]) == "A":
             ins[match["module"]] = shape[1]
         else:
             outs[match["module"]] = shape[0]
-        if match["embedding"]:
+        if match["table"]:
             embeddings.add(match["module"])
     return {
         name: ("embedding" if name in embeddings else "linear", ins[name], outs[name])

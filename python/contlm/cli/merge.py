@@ -14,8 +14,9 @@ from contlm.cli.common import (
 )
 
 _EXAMPLE = """\
-  contlm merge --model ./base --attribute sentiment=./sad,./happy --alpha sentiment=.8 --out
-  ./merged contlm merge --alpha sentiment=1.5 --as adapter --rank 16 --out ./sunny-adapter"""
+  contlm merge --model ./base --attribute sentiment=./sad,./happy \\
+      --alpha sentiment=.8 --out ./merged
+  contlm merge --alpha sentiment=1.5 --as adapter --rank 16 --out ./sunny-adapter"""
 
 
 def add_parser(commands: Any) -> None:
