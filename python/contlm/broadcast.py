@@ -8,12 +8,43 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from contlm.point import Point, as_number, coefficient_row, only_attribute, require_known
+from contlm.point import (
+    Point,
+    anchor_names,
+    as_number,
+    coefficient_row,
+    only_attribute,
+    require_known,
+)
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 PerPrompt: TypeAlias = float | Sequence[float] | npt.NDArray[np.floating[Any]]
 Weighting: TypeAlias = Mapping[str, PerPrompt] | PerPrompt
 Schedule: TypeAlias = npt.ArrayLike | Callable[[int], Point]
+
+
+def stand(
+    attributes: Sequence[str],
+    count: int,
+    alpha: Weighting | None,
+    lam: Weighting | None,
+    point: Point | Sequence[Point] | None,
+    coeffs: npt.ArrayLike | None,
+    schedule: Schedule | None = None,
+    steps: int = 0,
+) -> tuple[Floats, list[Point | None]]:
+    """Where `count` prompts stand: coefficients [P, K], or [P, steps, K] for a schedule, and the
+    points, None where none was named.
+    """
+    only_one_way(alpha=alpha, point=point, coeffs=coeffs, schedule=schedule)
+    if coeffs is not None or schedule is not None:
+        only_one_way(lam=lam, coeffs=coeffs, schedule=schedule)
+    if coeffs is not None:
+        return coeffs_rows(coeffs, count, anchor_names(attributes)), [None] * count
+    if schedule is not None:
+        return schedule_rows(schedule, count, steps, attributes), [None] * count
+    points = points_for(attributes, count, alpha, lam, point)
+    return coefficient_rows(points, attributes), list(points)
 
 
 def points_for(
@@ -68,16 +99,14 @@ def coeffs_rows(coeffs: npt.ArrayLike, count: int, anchors: Sequence[str]) -> Fl
     return np.ascontiguousarray(np.broadcast_to(array, (count, k)))
 
 
-def schedule_rows(
-    schedule: Schedule, count: int, steps: int, attributes: Sequence[str], anchors: Sequence[str]
-) -> Floats:
+def schedule_rows(schedule: Schedule, count: int, steps: int, attributes: Sequence[str]) -> Floats:
     """A schedule as [P, steps, K]; row t of it makes new token t. A longer schedule is cut to
     `steps`.
 
     schedule: [S, K], or [P, S, K] for a schedule a prompt, with S >= steps; or a callable that is
     asked for steps 0 .. steps - 1 before generation starts and returns a Point each time.
     """
-    k = len(anchors)
+    k = 2 * len(attributes)
     if callable(schedule):
         array = np.stack([_scheduled_row(schedule, step, attributes) for step in range(steps)])
     else:

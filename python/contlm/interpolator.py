@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -19,10 +18,8 @@ from contlm.broadcast import (
     Schedule,
     Weighting,
     coefficient_rows,
-    coeffs_rows,
-    only_one_way,
     points_for,
-    schedule_rows,
+    stand,
 )
 from contlm.generation import Generation
 from contlm.options import (
@@ -36,7 +33,7 @@ from contlm.options import (
 )
 from contlm.point import Point, anchor_names, as_number
 from contlm.progress import token_bar
-from contlm.prompts import Prompts, as_int, encode_prompts
+from contlm.prompts import Prompts, as_int, encode_prompts, int_matrix
 from contlm.sources import Anchor, ModelSource, add_anchors, check_attributes, open_model
 from contlm.streaming import Streamer, StreamFeed
 
@@ -189,14 +186,14 @@ class Interpolator:
         the same logits for the tokens that are there. ValueError for ids outside the vocabulary and
         for rows past the context length.
         """
-        ids = _int_matrix("input_ids", input_ids)
-        mask = None if attention_mask is None else _int_matrix("attention_mask", attention_mask)
+        ids = int_matrix("input_ids", input_ids)
+        mask = None if attention_mask is None else int_matrix("attention_mask", attention_mask)
         if mask is not None and mask.shape != ids.shape:
             raise ValueError(
                 f"attention_mask: must have the shape of input_ids {list(ids.shape)}, got "
                 f"{list(mask.shape)}"
             )
-        rows, _ = self._stand(ids.shape[0], alpha, lam, point, coeffs)
+        rows, _ = stand(self._attributes, ids.shape[0], alpha, lam, point, coeffs)
         return self._engine.logits(ids, mask, rows, mode)
 
     def generate(
@@ -253,7 +250,9 @@ class Interpolator:
             prompts, self.tokenizer, self._source.bos_token_id, self._engine.vocab_size
         )
         steps = as_int("max_new_tokens", max_new_tokens)
-        coefficients, points = self._stand(len(ids), alpha, lam, point, coeffs, schedule, steps)
+        coefficients, points = stand(
+            self._attributes, len(ids), alpha, lam, point, coeffs, schedule, steps
+        )
         options = GenerateOptions(
             max_new_tokens=steps,
             do_sample=bool(do_sample),
@@ -318,28 +317,6 @@ class Interpolator:
             self._engine.save_adapter(folder, row, truncated)
             checkpoint_io.complete_adapter_config(folder, self._source.name)
 
-    def _stand(
-        self,
-        count: int,
-        alpha: Weighting | None,
-        lam: Weighting | None,
-        point: Point | Sequence[Point] | None,
-        coeffs: npt.ArrayLike | None,
-        schedule: Schedule | None = None,
-        steps: int = 0,
-    ) -> tuple[Floats, list[Point | None]]:
-        """Coefficients [P, K] or [P, steps, K], and the points, None where none was named."""
-        only_one_way(alpha=alpha, point=point, coeffs=coeffs, schedule=schedule)
-        if coeffs is not None or schedule is not None:
-            only_one_way(lam=lam, coeffs=coeffs, schedule=schedule)
-        if coeffs is not None:
-            return coeffs_rows(coeffs, count, self.anchors), [None] * count
-        if schedule is not None:
-            rows = schedule_rows(schedule, count, steps, self._attributes, self.anchors)
-            return rows, [None] * count
-        points = points_for(self._attributes, count, alpha, lam, point)
-        return coefficient_rows(points, self._attributes), list(points)
-
     def _run(
         self,
         ids: list[list[int]],
@@ -400,23 +377,10 @@ class Interpolator:
             raise ValueError(
                 f"{what}: needs the point to stand at; give alpha= (and lam=), point= or coeffs="
             )
-        row = self._stand(1, alpha, lam, point, coeffs)[0][0]
+        row = stand(self._attributes, 1, alpha, lam, point, coeffs)[0][0]
         note = {
             "contlm": __version__,
             "base": self._source.name,
             "coefficients": dict(zip(self.anchors, row.tolist(), strict=True)),
         }
         return row, note
-
-
-def _int_matrix(what: str, value: Any) -> torch.Tensor:
-    """`value` as a contiguous int64 [B, T] tensor."""
-    try:
-        tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what}: must be a rectangle [B, T] of ints: {error}") from None
-    if tensor.is_floating_point() or tensor.is_complex():
-        raise TypeError(f"{what}: must hold ints, got {tensor.dtype}")
-    if tensor.ndim != 2:
-        raise ValueError(f"{what}: must be [B, T], got {list(tensor.shape)}")
-    return tensor.to(torch.int64).contiguous()

@@ -40,6 +40,7 @@ def is_peft_model(source: object) -> bool:
 
 
 def is_model_object(source: object) -> TypeGuard[torch.nn.Module]:
+    """Whether `source` is a model that transformers or PEFT made."""
     return is_peft_model(source) or is_transformers_model(source)
 
 

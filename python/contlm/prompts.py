@@ -47,6 +47,19 @@ def as_int(what: str, value: Any) -> int:
     return operator.index(value)
 
 
+def int_matrix(what: str, value: Any) -> torch.Tensor:
+    """`value` as a contiguous int64 [B, T] tensor."""
+    try:
+        tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: must be a rectangle [B, T] of ints: {error}") from None
+    if tensor.is_floating_point() or tensor.is_complex():
+        raise TypeError(f"{what}: must hold ints, got {tensor.dtype}")
+    if tensor.ndim != 2:
+        raise ValueError(f"{what}: must be [B, T], got {list(tensor.shape)}")
+    return tensor.to(torch.int64).contiguous()
+
+
 def _items(prompts: Any) -> list[Any]:
     if isinstance(prompts, np.ndarray | torch.Tensor):
         prompts = prompts.tolist()
