@@ -22,7 +22,7 @@ BELOW = {
     "models": {"common", "io", "ops", "lora"},
     "engine": {"common", "io", "ops", "lora", "models"},
     "metrics": {"common"},
-    "bindings": {"common", "io", "ops", "lora", "models", "engine", "metrics"},
+    "bindings": {"common", "io", "kernels", "ops", "lora", "models", "engine", "metrics"},
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)

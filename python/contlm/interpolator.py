@@ -250,9 +250,6 @@ class Interpolator:
             prompts, self.tokenizer, self._source.bos_token_id, self._engine.vocab_size
         )
         steps = as_int("max_new_tokens", max_new_tokens)
-        coefficients, points = stand(
-            self._attributes, len(ids), alpha, lam, point, coeffs, schedule, steps
-        )
         options = GenerateOptions(
             max_new_tokens=steps,
             do_sample=bool(do_sample),
@@ -268,6 +265,9 @@ class Interpolator:
             stop_strings=self._stop_strings(stop_strings),
             seed=seed_of(seed),
             mode=mode,
+        )
+        coefficients, points = stand(
+            self._attributes, len(ids), alpha, lam, point, coeffs, schedule, steps
         )
         return self._run(ids, coefficients, points, options, progress, streamer)
 

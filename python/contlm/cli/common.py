@@ -59,7 +59,7 @@ def add_point_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_model(arguments: argparse.Namespace) -> Interpolator:
     """The interpolator that the model arguments ask for."""
-    pairs = dict(_attribute(text) for text in arguments.attribute)
+    pairs: dict[str, tuple[Any, Any]] = dict(_attribute(text) for text in arguments.attribute)
     if arguments.model is None:
         if pairs:
             raise ValueError("--attribute: needs --model, the base that the adapters were made for")
