@@ -1,3 +1,4 @@
+// Element-wise activations between a feed-forward network's two matrix products.
 #pragma once
 
 #include <ATen/core/Tensor.h>

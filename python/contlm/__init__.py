@@ -11,5 +11,31 @@ _require_matching_torch(_TORCH_VERSION, _torch.__version__)
 
 from contlm import _ops as _ops  # noqa: E402
 from contlm._native import AdapterError, CheckpointError, __version__  # noqa: E402
+from contlm.classifier import Classifier  # noqa: E402
+from contlm.generation import Generation  # noqa: E402
+from contlm.interpolator import Interpolator  # noqa: E402
+from contlm.point import Point  # noqa: E402
 
-__all__ = ["AdapterError", "CheckpointError", "__version__"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contlm import zoo
+
+__all__ = [
+    "AdapterError",
+    "CheckpointError",
+    "Classifier",
+    "Generation",
+    "Interpolator",
+    "Point",
+    "__version__",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> object:
+    # the bundled models are looked at only by those who ask for them
+    if name == "zoo":
+        import importlib
+
+        return importlib.import_module("contlm.zoo")
+    raise AttributeError(f"module 'contlm' has no attribute {name!r}")

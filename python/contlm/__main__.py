@@ -1,0 +1,5 @@
+import sys
+
+from contlm.cli import main
+
+sys.exit(main())

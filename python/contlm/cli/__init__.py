@@ -1,0 +1,52 @@
+"""The contlm command: one file a subcommand, each with `add_parser` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from contlm._native import __version__
+from contlm.cli import bench, demo, generate, inspect, merge
+
+_COMMANDS = (demo, generate, merge, inspect, bench)
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; 0 for success, 2 for a user's mistake (one line on stderr), 130 for
+    Ctrl-C."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except KeyboardInterrupt:
+        print("contlm: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader of our output has gone; what is still buffered must not fail at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, OSError) as error:
+        print(f"contlm: {' '.join(str(error).split())}", file=sys.stderr)
+        return USER_ERROR
+
+
+def build_parser() -> argparse.ArgumentParser:
+    import torch
+
+    parser = argparse.ArgumentParser(
+        prog="contlm",
+        description="Every model between and beyond your LoRA adapters.",
+        epilog="example:\n  contlm demo",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"contlm {__version__} (torch {torch.__version__})"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    return parser

@@ -1,0 +1,98 @@
+"""Prompts, as text or token ids, brought to lists of token ids."""
+
+from __future__ import annotations
+
+import numbers
+import operator
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from contlm.tokenization import Tokenizer
+
+Prompts: TypeAlias = str | Sequence[str] | Sequence[Sequence[int]] | np.ndarray | torch.Tensor
+
+
+def encode_prompts(
+    prompts: Prompts, tokenizer: Tokenizer | None, bos_token_id: int | None, vocab_size: int
+) -> list[list[int]]:
+    """Token ids of every prompt. An empty prompt becomes the bos token, as transformers' generate
+    has it.
+
+    ValueError for no prompts, an id outside the vocabulary, text without a tokenizer, an empty
+    prompt without a bos token; TypeError for anything but a str, a list of str, or a list of lists
+    of ints.
+    """
+    items: list[Any] = [prompts] if isinstance(prompts, str) else _items(prompts)
+    if not items:
+        raise ValueError("prompts: must hold at least one prompt, got none")
+    if all(isinstance(item, str) for item in items):
+        if tokenizer is None:
+            raise ValueError(
+                "prompts: text needs a tokenizer and the model's folder has none; give tokenizer=, "
+                "or token ids"
+            )
+        rows = tokenizer.encode_batch(items)
+    else:
+        rows = [_ids(f"prompts[{i}]", item, vocab_size) for i, item in enumerate(items)]
+    return [row or [_bos(f"prompts[{i}]", bos_token_id)] for i, row in enumerate(rows)]
+
+
+def as_int(what: str, value: Any) -> int:
+    """`value` as an int; TypeError unless it is one (bool is not)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral | np.integer):
+        raise TypeError(f"{what}: must be an int, got {type(value).__name__} {value!r}")
+    return operator.index(value)
+
+
+def int_matrix(what: str, value: Any) -> torch.Tensor:
+    """`value` as a contiguous int64 [B, T] tensor."""
+    try:
+        tensor = value if isinstance(value, torch.Tensor) else torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what}: must be a rectangle [B, T] of ints: {error}") from None
+    if tensor.is_floating_point() or tensor.is_complex():
+        raise TypeError(f"{what}: must hold ints, got {tensor.dtype}")
+    if tensor.ndim != 2:
+        raise ValueError(f"{what}: must be [B, T], got {list(tensor.shape)}")
+    return tensor.to(torch.int64).contiguous()
+
+
+def _items(prompts: Any) -> list[Any]:
+    if isinstance(prompts, np.ndarray | torch.Tensor):
+        prompts = prompts.tolist()
+    if isinstance(prompts, dict) or not isinstance(prompts, Sequence):
+        raise TypeError(
+            "prompts: must be a str, a list of str or a list of token-id lists, got "
+            f"{type(prompts).__name__}"
+        )
+    if prompts and all(isinstance(item, numbers.Integral) for item in prompts):
+        raise TypeError(
+            "prompts: must be a list of token-id lists, got one flat list of ints; wrap it: [ids]"
+        )
+    return list(prompts)
+
+
+def _ids(what: str, prompt: Any, vocab_size: int) -> list[int]:
+    if isinstance(prompt, np.ndarray | torch.Tensor):
+        prompt = prompt.tolist()
+    if isinstance(prompt, str):
+        raise TypeError(f"{what}: is text among token-id lists; give all prompts the same way")
+    if not isinstance(prompt, Sequence):
+        raise TypeError(f"{what}: must be a list of token ids, got {type(prompt).__name__}")
+    ids = [as_int(f"{what}[{i}]", item) for i, item in enumerate(prompt)]
+    for i, token in enumerate(ids):
+        if not 0 <= token < vocab_size:
+            raise ValueError(f"{what}[{i}]: must be a token id in [0, {vocab_size}), got {token}")
+    return ids
+
+
+def _bos(what: str, bos_token_id: int | None) -> int:
+    if bos_token_id is None:
+        raise ValueError(
+            f"{what}: is empty and the model has no bos token to start from; give at least one "
+            f"token"
+        )
+    return bos_token_id
