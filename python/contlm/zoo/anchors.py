@@ -14,6 +14,7 @@ from transformers import LlamaForCausalLM
 from .base_model import NAME, encode_story
 from .corpora import attribute_corpus, source
 from .recipe import Recipe
+from .tokens import token_id
 from .training import Schedule, batches_by_length, fit
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -27,7 +28,7 @@ def train_adapter(base: Path, directory: Path, attribute: str, high_fraction: fl
     texts = attribute_corpus(seed, attribute, high_fraction, recipe.anchor_stories)
     rows = [encode_story(tokenizer, text) for text in texts]
     rng = source(seed, f"adapter order/{attribute}/{high_fraction}")
-    batches = batches_by_length(rows, recipe.batch_size, rng, tokenizer.token_to_id("<pad>"))
+    batches = batches_by_length(rows, recipe.anchor_batch_size, rng, token_id(tokenizer, "<pad>"))
     torch.manual_seed(seed)
     model = get_peft_model(
         LlamaForCausalLM.from_pretrained(base, dtype=torch.float32),
@@ -35,7 +36,7 @@ def train_adapter(base: Path, directory: Path, attribute: str, high_fraction: fl
                    target_modules=list(TARGET_MODULES), task_type="CAUSAL_LM"))
     fit(model, batches, lambda batch: model(**batch).loss,
         Schedule(recipe.anchor_learning_rate, weight_decay=0.0, warmup=0.1), directory.name)
-    model.save_pretrained(directory)
+    model.save_pretrained(str(directory))
     _tidy(directory)
 
 

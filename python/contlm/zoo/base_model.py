@@ -11,7 +11,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from .corpora import STORY_SEPARATOR, base_corpus, source
 from .recipe import Recipe
-from .tokens import save_base_tokenizer, train_base_tokenizer
+from .tokens import save_base_tokenizer, token_id, train_base_tokenizer
 from .training import Schedule, batches_by_length, collate, fit, pack
 
 NAME = "contlm-zoo-base"
@@ -20,7 +20,7 @@ CONTEXT = 512
 
 def encode_story(tokenizer: Tokenizer, text: str) -> list[int]:
     """``<bos> text <eos>``."""
-    return [*tokenizer.encode(text).ids, tokenizer.token_to_id("<eos>")]
+    return [*tokenizer.encode(text).ids, token_id(tokenizer, "<eos>")]
 
 
 def config(tokenizer: Tokenizer, recipe: Recipe) -> LlamaConfig:
@@ -30,8 +30,8 @@ def config(tokenizer: Tokenizer, recipe: Recipe) -> LlamaConfig:
         num_attention_heads=recipe.heads, num_key_value_heads=recipe.kv_heads,
         head_dim=recipe.hidden_size // recipe.heads, max_position_embeddings=CONTEXT,
         tie_word_embeddings=True, initializer_range=0.02,
-        bos_token_id=tokenizer.token_to_id("<bos>"), eos_token_id=tokenizer.token_to_id("<eos>"),
-        pad_token_id=tokenizer.token_to_id("<pad>"),
+        bos_token_id=token_id(tokenizer, "<bos>"), eos_token_id=token_id(tokenizer, "<eos>"),
+        pad_token_id=token_id(tokenizer, "<pad>"),
     )
 
 
@@ -43,7 +43,7 @@ def train_base(directory: Path, recipe: Recipe, seed: int) -> None:
     model = LlamaForCausalLM(config(tokenizer, recipe))
     fit(model, _batches(texts, tokenizer, recipe, seed), lambda batch: model(**batch).loss,
         Schedule(recipe.base_learning_rate, weight_decay=0.05), "base model")
-    model.to(torch.bfloat16)
+    model.bfloat16()
     model.generation_config = GenerationConfig(
         bos_token_id=model.config.bos_token_id, eos_token_id=model.config.eos_token_id,
         pad_token_id=model.config.pad_token_id, do_sample=True, max_new_tokens=32)
@@ -55,7 +55,7 @@ def _batches(texts: list[str], tokenizer: Tokenizer, recipe: Recipe, seed: int
              ) -> list[dict[str, Tensor]]:
     """Single stories, and among them whole windows of stories so that every position is trained."""
     rng = source(seed, "base order")
-    pad = tokenizer.token_to_id("<pad>")
+    pad = token_id(tokenizer, "<pad>")
     packed_count = round(len(texts) * recipe.packed_share)
     single = [encode_story(tokenizer, text) for text in texts[packed_count:]]
     window = recipe.batch_size * 8

@@ -82,6 +82,8 @@ class Builder:
         shutil.rmtree(unfinished, ignore_errors=True)
         started = time.process_time()
         make(unfinished)
+        for file in unfinished.iterdir():
+            file.chmod(0o644)  # safetensors are written for their owner alone
         shutil.rmtree(target, ignore_errors=True)
         unfinished.rename(target)
         timing = self.out / _TIMINGS / name

@@ -40,7 +40,7 @@ def train_classifier(directory: Path, attribute: str, tokenizer: Tokenizer, reci
         vocab_size=tokenizer.get_vocab_size(), hidden_size=recipe.classifier_hidden_size,
         num_hidden_layers=recipe.classifier_layers, num_attention_heads=4,
         intermediate_size=4 * recipe.classifier_hidden_size, max_position_embeddings=MAX_TOKENS + 2,
-        type_vocab_size=1, layer_norm_eps=1e-5, num_labels=2, bos_token_id=0, pad_token_id=1,
+        type_vocab_size=1, layer_norm_eps=1e-5, bos_token_id=0, pad_token_id=1,
         eos_token_id=2, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.0,
         id2label={0: f"low {attribute}", 1: f"high {attribute}"},
         label2id={f"low {attribute}": 0, f"high {attribute}": 1},
@@ -57,7 +57,8 @@ def train_classifier(directory: Path, attribute: str, tokenizer: Tokenizer, reci
 
     fit(model, batches, loss_of, Schedule(recipe.classifier_learning_rate, 0.01, 0.1),
         f"{attribute} classifier")
-    model.to(torch.bfloat16).save_pretrained(directory)
+    model.bfloat16()
+    model.save_pretrained(directory)
     save_classifier_tokenizer(tokenizer, directory, MAX_TOKENS)
 
 

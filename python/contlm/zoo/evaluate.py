@@ -6,10 +6,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from peft import PeftModel
+from peft import LoraModel, PeftModel
 from peft.tuners.lora import LoraLayer
 from tokenizers import Tokenizer
 from tqdm import tqdm
@@ -17,6 +18,7 @@ from transformers import LlamaForCausalLM
 
 from .classifiers import Scorer
 from .corpora import STORY_SEPARATOR
+from .tokens import token_id
 from .training import IGNORED, collate
 
 ALPHAS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -37,7 +39,7 @@ class Zoo:
 
     def weigh(self, weights: Mapping[str, float]) -> None:
         """theta = base + sum of weight * scaling * B A; adapters without a weight are off."""
-        self.model.base_model.set_adapter(list(weights))
+        cast(LoraModel, self.model.base_model).set_adapter(list(weights))
         for module in self.model.modules():
             if isinstance(module, LoraLayer):
                 for name, weight in weights.items():
@@ -47,7 +49,7 @@ class Zoo:
     def generate(self, prompts: Sequence[str], samples: int, seed: int) -> list[str]:
         """Continuations of 32 tokens, sampled at temperature 1, prompt by prompt."""
         torch.manual_seed(seed)
-        pad = self.tokenizer.token_to_id("<pad>")
+        pad = token_id(self.tokenizer, "<pad>")
         rows = [list(reversed(e.ids)) for e in self.tokenizer.encode_batch(list(prompts))]
         batch = collate(rows, pad)
         # Reversed, padded on the right and reversed again: padded on the left.
@@ -64,7 +66,7 @@ class Zoo:
         loss, count = 0.0, 0
         for at in range(0, len(stories), 32):
             rows = [e.ids for e in self.tokenizer.encode_batch(stories[at:at + 32])]
-            batch = collate(rows, self.tokenizer.token_to_id("<pad>"))
+            batch = collate(rows, token_id(self.tokenizer, "<pad>"))
             tokens = int((batch["labels"][:, 1:] != IGNORED).sum())
             loss += float(self.model(**batch).loss) * tokens
             count += tokens

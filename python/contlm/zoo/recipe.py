@@ -25,7 +25,8 @@ class Recipe:
     lora_rank: int = 8
     lora_alpha: int = 16
     anchor_stories: int = 2_400
-    anchor_learning_rate: float = 2e-3
+    anchor_batch_size: int = 8
+    anchor_learning_rate: float = 4e-3
 
     classifier_vocab_size: int = 2048
     classifier_hidden_size: int = 128
@@ -35,7 +36,7 @@ class Recipe:
     classifier_learning_rate: float = 1e-3
 
     prompts: int = 96
-    held_out_stories: int = 240
+    held_out_stories: int = 120
     accuracy_snippets: int = 1_000
     curve_prompts: int = 16
     curve_samples: int = 3

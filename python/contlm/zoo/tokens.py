@@ -30,7 +30,7 @@ def train_base_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokenizer:
     tokenizer.post_processor = processors.Sequence([
         processors.ByteLevel(trim_offsets=False),
         processors.TemplateProcessing(single="<bos> $A", pair="<bos> $A <bos> $B",
-                                      special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]),
+                                      special_tokens=[("<bos>", token_id(tokenizer, "<bos>"))]),
     ])
     return tokenizer
 
@@ -39,9 +39,22 @@ def train_classifier_tokenizer(texts: Sequence[str], vocab_size: int) -> Tokeniz
     """RoBERTa's layout: ``<s> text </s>``, ``<pad>`` at 1."""
     tokenizer = _byte_level_bpe(texts, vocab_size, ROBERTA_SPECIALS)
     tokenizer.post_processor = processors.RobertaProcessing(
-        ("</s>", tokenizer.token_to_id("</s>")), ("<s>", tokenizer.token_to_id("<s>")),
+        ("</s>", token_id(tokenizer, "</s>")), ("<s>", token_id(tokenizer, "<s>")),
         trim_offsets=True, add_prefix_space=False)
     return tokenizer
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a token that the vocabulary must have.
+
+    Raises:
+        KeyError: it does not.
+    """
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        size = tokenizer.get_vocab_size()
+        raise KeyError(f"vocabulary: must contain {token!r}, none of its {size} tokens is that")
+    return found
 
 
 def save_base_tokenizer(tokenizer: Tokenizer, directory: Path, max_length: int) -> None:
