@@ -3,5 +3,5 @@
 PYBIND11_MODULE(_native, module) {
   module.attr("__version__") = CONTLM_VERSION;
   contlm::bindings::register_errors(module);
-  contlm::bindings::register_kernels(module);
+  contlm::bindings::register_ops(module);
 }

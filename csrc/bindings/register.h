@@ -7,6 +7,6 @@
 namespace contlm::bindings {
 
 void register_errors(pybind11::module_& module);
-void register_kernels(pybind11::module_& module);
+void register_ops(pybind11::module_& module);
 
 }  // namespace contlm::bindings
