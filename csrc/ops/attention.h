@@ -1,5 +1,5 @@
-// Attention over a slotted key/value cache. One layout serves prefill, decode, sliding windows and encoders: every token names
-// its slot and the half-open range of cached positions that it may see.
+// Attention over a slotted key/value cache. One layout serves prefill, decode, sliding windows and encoders: every
+// token names its slot and the half-open range of cached positions that it may see.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,12 +13,15 @@ namespace contlm::ops {
 void rotary_(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 
 // k_cache[slot[t], h, position[t], :] = k[t, h, :], and v likewise.
-//   k, v [T, Hkv, D] any strides but the last; caches [slots, Hkv, capacity, D] of the same dtype; slot, position [T] int32.
+//   k, v [T, Hkv, D] any strides but the last; caches [slots, Hkv, capacity, D] of the same dtype; slot, position [T]
+//   int32.
 void write_kv_(const at::Tensor& k, const at::Tensor& v, const at::Tensor& k_cache, const at::Tensor& v_cache,
                const at::Tensor& slot, const at::Tensor& position);
 
-// out[t, h] = sum_p softmax_p(scale * q[t, h] . K[slot[t], h / group, p]) V[slot[t], h / group, p],  begin[t] <= p < end[t]
-//   q [T, Hq, D] any strides but the last; caches as above; slot, begin, end [T] int32, begin < end; returns [T, Hq * D].
+// out[t, h] = sum_p softmax_p(scale * q[t, h] . K[slot[t], h / group, p]) V[slot[t], h / group, p],  begin[t] <= p <
+// end[t]
+//   q [T, Hq, D] any strides but the last; caches as above; slot, begin, end [T] int32, begin < end; returns [T, Hq *
+//   D].
 // Softmax and sums are fp32; group = Hq / Hkv. A token's result does not depend on what else is in the batch.
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
                             const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end, double scale);

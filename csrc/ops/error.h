@@ -1,5 +1,6 @@
-// The ops' errors: torch's own ValueError and TypeError, because torch.ops knows how to raise those in Python and nothing
-// of ours stands between it and a kernel. bindings/errors.cpp raises the same Python errors on our side of the boundary.
+// The ops' errors: torch's own ValueError and TypeError, because torch.ops knows how to raise those in Python and
+// nothing of ours stands between it and a kernel. bindings/errors.cpp raises the same Python errors on our side of the
+// boundary.
 #pragma once
 
 #include <string>

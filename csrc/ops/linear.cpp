@@ -1,5 +1,6 @@
 #include "ops/linear.h"
 
+#include <ATen/ops/alias.h>
 #include <ATen/ops/linear.h>
 #include <torch/library.h>
 
@@ -57,7 +58,7 @@ namespace {
 
 at::Tensor pack_linear_weight_aten(const at::Tensor& weight) {
   check_pack_linear_weight(weight);
-  return weight;
+  return at::alias(weight);
 }
 
 at::Tensor packed_linear_aten(const at::Tensor& x, const at::Tensor& packed_weight,

@@ -1,4 +1,5 @@
-// Normalisations. The residual stream is fp32 whatever the compute dtype is: adding to it and normalising it round once.
+// Normalisations. The residual stream is fp32 whatever the compute dtype is: adding to it and normalising it round
+// once.
 #pragma once
 
 #include <optional>
@@ -14,8 +15,8 @@ at::Tensor residual_rms_norm_(const at::Tensor& residual, const std::optional<at
                               double eps, at::ScalarType dtype);
 
 // The same with LayerNorm: (residual - mean) / sqrt(var + eps) * weight + bias.
-at::Tensor residual_layer_norm_(const at::Tensor& residual, const std::optional<at::Tensor>& y, const at::Tensor& weight,
-                                const at::Tensor& bias, double eps, at::ScalarType dtype);
+at::Tensor residual_layer_norm_(const at::Tensor& residual, const std::optional<at::Tensor>& y,
+                                const at::Tensor& weight, const at::Tensor& bias, double eps, at::ScalarType dtype);
 
 // Qwen3's q/k norm: RMSNorm over each head, in place. x [T, heads, D] with any strides but the last; weight [D].
 void head_rms_norm_(const at::Tensor& x, const at::Tensor& weight, double eps);

@@ -6,8 +6,8 @@
 
 #include <c10/core/ScalarType.h>
 
-#include "ops/error.h"
 #include "ops/checks.h"
+#include "ops/error.h"
 
 namespace contlm::ops {
 

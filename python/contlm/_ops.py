@@ -1,4 +1,4 @@
-"""Fake kernels of the native ops (csrc/ops): shapes and dtypes alone, for torch.compile and opcheck."""
+"""Fake kernels of the native ops (csrc/ops): shapes and dtypes, for torch.compile and opcheck."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import contlm._native  # noqa: F401  its loading registers the ops
 
 @register_fake("contlm::pack_linear_weight")
 def _pack_linear_weight(weight: Tensor) -> Tensor:
-    return torch.empty_like(weight)
+    # Fake tensors know no oneDNN layout: this is the view that other devices return.
+    return torch.ops.aten.alias(weight)
 
 
 @register_fake("contlm::packed_linear")

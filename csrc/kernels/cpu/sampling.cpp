@@ -13,12 +13,18 @@
 namespace contlm::kernels {
 namespace {
 
+struct Candidate {
+  float weight;
+  std::int32_t token;
+};
+
 // What a thread needs to draw from one row; kept between rows.
 struct Workspace {
   std::vector<float> weights;
   std::vector<double> block_sums;
   std::vector<float> ordered;
   std::vector<std::int32_t> tokens;
+  std::vector<Candidate> candidates;
 };
 
 Workspace& workspace() {
@@ -85,18 +91,43 @@ void select(const float* values, std::int64_t count, float bound, std::vector<st
   tokens.resize(kernels().select_at_least(values, count, bound, tokens.data()));
 }
 
-// Keeps the most probable tokens up to and with the one that takes their mass to top_p; among equals the higher id, as
-// an ascending stable sort does. `tokens` come and go in ascending order.
-void keep_top_p(const std::vector<float>& weights, double mass, double top_p, std::vector<std::int32_t>& tokens) {
-  std::sort(tokens.begin(), tokens.end(),
-            [&](std::int32_t a, std::int32_t b) { return weights[a] != weights[b] ? weights[a] > weights[b] : a > b; });
-  double kept_mass = 0.0;
-  std::size_t kept = 0;
-  do {
-    kept_mass += weights[tokens[kept++]];
-  } while (kept < tokens.size() && kept_mass < top_p * mass);
-  tokens.resize(kept);
-  std::sort(tokens.begin(), tokens.end());
+// Among equal weights the higher id comes first, as an ascending stable sort leaves it last.
+bool likelier(const Candidate& a, const Candidate& b) {
+  return a.weight != b.weight ? a.weight > b.weight : a.token > b.token;
+}
+
+// The last candidate, from the likeliest down, that is needed to reach `target`: quickselect by mass, so that the
+// candidates on the wrong side of each pivot are never looked at again.
+Candidate last_kept(std::vector<Candidate>& candidates, double target) {
+  auto first = candidates.begin(), last = candidates.end();
+  double kept = 0.0;
+  while (last - first > 1) {
+    const Candidate low = *first, middle = first[(last - first) / 2], high = *(last - 1);
+    const Candidate pivot =
+        std::max(std::min(low, middle, likelier), std::min(std::max(low, middle, likelier), high, likelier), likelier);
+    const auto bound = std::partition(first, last, [&](const Candidate& c) { return likelier(c, pivot); });
+    double above = 0.0;
+    for (auto c = first; c != bound; ++c) above += c->weight;
+    if (bound != first && kept + above >= target) {
+      last = bound;
+      continue;
+    }
+    kept += above + pivot.weight;
+    if (kept >= target) return pivot;
+    std::iter_swap(bound, std::find_if(bound, last, [&](const Candidate& c) { return c.token == pivot.token; }));
+    first = bound + 1;
+    if (first == last) return pivot;
+  }
+  return *first;
+}
+
+// Keeps the most probable tokens up to and with the one that takes their mass to top_p.
+void keep_top_p(double mass, double top_p, Workspace& space) {
+  space.candidates.clear();
+  for (const std::int32_t token : space.tokens) space.candidates.push_back({space.weights[token], token});
+  const Candidate last = last_kept(space.candidates, top_p * mass);
+  std::erase_if(space.tokens,
+                [&](std::int32_t token) { return likelier(last, Candidate{space.weights[token], token}); });
 }
 
 // Candidates that pass the filters, ascending; their weights are in space.weights. `mass` is the weight of all tokens.
@@ -115,7 +146,7 @@ void filter_tokens(const float* logits, std::int64_t count, double mass, const S
   } else {
     select(space.weights.data(), count, static_cast<float>(filter.min_p), space.tokens);
   }
-  if (limits_p) keep_top_p(space.weights, mass, filter.top_p, space.tokens);
+  if (limits_p) keep_top_p(mass, filter.top_p, space);
   if (filter.min_p > 0.0) {
     // The largest weight is 1.
     std::erase_if(space.tokens, [&](std::int32_t token) { return space.weights[token] < filter.min_p; });

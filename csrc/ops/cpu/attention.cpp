@@ -7,9 +7,9 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include "ops/error.h"
 #include "ops/checks.h"
 #include "ops/cpu/views.h"
+#include "ops/error.h"
 
 namespace contlm::ops::cpu {
 namespace {

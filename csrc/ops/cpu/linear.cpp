@@ -2,6 +2,7 @@
 // are 3 to 7 times as fast as at::linear at few rows. Where oneDNN cannot serve, weights stay as they are and
 // at::linear does.
 #include <ATen/Context.h>
+#include <ATen/ops/alias.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linear.h>
 #include <torch/library.h>
@@ -52,7 +53,7 @@ std::optional<at::Tensor> dense(const std::optional<at::Tensor>& tensor, at::Sca
 
 at::Tensor pack_linear_weight(const at::Tensor& weight) {
   check_pack_linear_weight(weight);
-  if (!onednn_serves()) return weight;
+  if (!onednn_serves()) return at::alias(weight);
   const bool widen = weight.scalar_type() == at::kBFloat16 && !onednn_serves_bfloat16();
   return reorder((widen ? weight.to(at::kFloat) : weight).contiguous());
 }

@@ -1,16 +1,16 @@
-// What tests and build_info ask of the kernels.
+// What build_info and tests ask beside the ops themselves, which torch.ops.contlm reaches.
 #include <pybind11/stl.h>
 
 #include "bindings/register.h"
 #include "common/philox.h"
-#include "kernels/cpu/dispatch.h"
+#include "ops/capability.h"
 
 namespace contlm::bindings {
 
-void register_kernels(pybind11::module_& module) {
-  module.def("cpu_capability", [] { return kernels::kernels().name; });
-  module.def("cpu_capabilities", &kernels::cpu_capabilities);
-  module.def("_set_cpu_capability", &kernels::set_cpu_capability);
+void register_ops(pybind11::module_& module) {
+  module.def("cpu_capability", &ops::cpu_capability);
+  module.def("cpu_capabilities", &ops::cpu_capabilities);
+  module.def("_set_cpu_capability", &ops::set_cpu_capability);
   module.def("philox_4x32_10", [](std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
     const PhiloxBlock block = philox_4x32_10({{counter[0], counter[1], counter[2], counter[3]}}, key[0], key[1]);
     return std::array<std::uint32_t, 4>{block.word[0], block.word[1], block.word[2], block.word[3]};
