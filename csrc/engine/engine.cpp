@@ -163,7 +163,8 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
   std::vector<Row>& rows = generated.rows;
   generated.stats.rows = static_cast<std::int64_t>(rows.size());
   if (rows.empty()) return generated;
-  const StopStrings stops(options.stop_strings, token_bytes_);
+  // Token bytes may be set while calls that have no use for them run.
+  const StopStrings stops(options.stop_strings, options.stop_strings.empty() ? nullptr : token_bytes_);
   const std::vector<Group> groups = Planner(model_, bank_, max_rows_).plan(rows, options.max_new_tokens, options.mode);
   generated.mode = overall_mode(groups);
   std::int64_t done = 0;
