@@ -1,7 +1,8 @@
 """Loading, retargeting and generating against PEFT, side by side in one run.
 
-SmolLM2-135M's shape with random weights, ten r = 32 adapters on all seven projections, prompts of 32 tokens, 32 new tokens.
-Before anything is timed, both sides' logits at one point are compared. tokens/s count prefill and decode together.
+SmolLM2-135M's shape with random weights, ten r = 32 adapters on all seven projections, prompts of
+32 tokens, 32 new tokens. Before anything is timed, both sides' logits at one point are compared.
+tokens/s count prefill and decode together.
 
     python benchmarks/bench_generate.py [--dtype float32|bfloat16] [--rows 3 64] [--device cpu|cuda]
 """
@@ -15,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import common
+import contlm
 import numpy as np
 import torch
-
-import contlm
 
 PROMPT_TOKENS = NEW_TOKENS = 32
 POINT = dict(alpha=dict.fromkeys(common.ATTRIBUTES, 0.7), lam=dict.fromkeys(common.ATTRIBUTES, 0.2))
@@ -56,7 +56,9 @@ class Peft:
 
     def combine(self, coefficients: np.ndarray) -> None:
         """One `cat` adapter, then merged into the base: what PEFT does best at one point."""
-        self.model.add_weighted_adapter(self.names, coefficients.tolist(), "point", combination_type="cat")
+        self.model.add_weighted_adapter(
+            self.names, coefficients.tolist(), "point", combination_type="cat"
+        )
         self.model.set_adapter("point")
 
     def generate(self, ids: torch.Tensor) -> None:
@@ -71,7 +73,9 @@ class Peft:
             )
 
 
-def check_same_logits(lm: contlm.Interpolator, peft: Peft, ids: torch.Tensor, dtype: torch.dtype) -> float:
+def check_same_logits(
+    lm: contlm.Interpolator, peft: Peft, ids: torch.Tensor, dtype: torch.dtype
+) -> float:
     with torch.no_grad():
         theirs = peft.model(input_ids=ids[:2].to(peft.device)).logits.float().cpu()
     ours = lm.logits(ids[:2], **POINT).cpu()
@@ -115,7 +119,9 @@ def ours(lm: contlm.Interpolator, prompts: list[list[int]], repeats: int) -> dic
         "base": lambda: lm.generate(prompts, **options),
         "one point, bank": lambda: lm.generate(prompts, **POINT, mode="bank", **options),
         "one point, merged (merging included)": lambda: (
-            lm.generate(prompts[:1], point=many[0], mode="merged", **{**options, "max_new_tokens": 1}),
+            lm.generate(
+                prompts[:1], point=many[0], mode="merged", **{**options, "max_new_tokens": 1}
+            ),
             lm.generate(prompts, **POINT, mode="merged", **options),
         ),
         "one point, merged": lambda: lm.generate(prompts, **POINT, mode="merged", **options),
@@ -151,7 +157,9 @@ def theirs(peft: Peft, ids: torch.Tensor, coefficients: np.ndarray, repeats: int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rows", type=int, nargs="+", default=[3, 64])
@@ -166,7 +174,9 @@ def main() -> None:
         directory = Path(folder)
         common.make_model(directory)
         start = time.perf_counter()
-        contlm.Interpolator.from_pretrained(directory / "base", {}, dtype=args.dtype, device=args.device)
+        contlm.Interpolator.from_pretrained(
+            directory / "base", {}, dtype=args.dtype, device=args.device
+        )
         base_seconds = time.perf_counter() - start
         start = time.perf_counter()
         lm = contlm.Interpolator.from_pretrained(
@@ -224,10 +234,14 @@ def main() -> None:
 def report(result: dict[str, Any]) -> None:
     ours, peer = result["contlm"], result.get("peft")
     print(f"matrix peak {result['matrix_peak_gflops'] or 0:.0f} GFLOP/s, {result['dtype']}")
-    print(f"load 10 adapters {ours['load_10_adapters_s']:.3f} s (+ {ours['pack_bank_s']:.3f} s packing)")
+    print(
+        f"load 10 adapters {ours['load_10_adapters_s']:.3f} s (+ {ours['pack_bank_s']:.3f} s packing)"
+    )
     print(f"retarget {ours['retarget_s']['median'] * 1e6:.1f} us")
     if peer:
-        print(f"PEFT: load {peer['load_10_adapters_s']:.2f} s, retarget {peer['retarget_s']['median'] * 1e3:.1f} ms")
+        print(
+            f"PEFT: load {peer['load_10_adapters_s']:.2f} s, retarget {peer['retarget_s']['median'] * 1e3:.1f} ms"
+        )
     for rows, modes in ours["generate"].items():
         for name, found in modes.items():
             print(f"{rows:>4} rows  contlm {name:42} {found['tokens_per_s']:8.1f} tokens/s")

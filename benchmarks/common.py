@@ -1,4 +1,4 @@
-"""What the benchmarks share: models of a stated shape, timing, and results with the machine they were seen on."""
+"""What the benchmarks share: models of a stated shape, timing, and results with their machine."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def timed(call: Callable[[], Any], repeats: int = 3, warmup: int = 1) -> dict[st
 
 
 def matrix_peak(dtype: torch.dtype, rows: int = 256) -> float:
-    """GFLOP/s of one prepacked product, [rows, 576] x [576, 1536]: the bound a benchmark is held to."""
+    """GFLOP/s of a prepacked product, [rows, 576] x [576, 1536]: a benchmark's bound."""
     weight = torch.ops.contlm.pack_linear_weight(torch.randn(1536, 576).to(dtype))
     x = torch.randn(rows, 576).to(dtype)
 
@@ -85,10 +85,9 @@ def matrix_peak(dtype: torch.dtype, rows: int = 256) -> float:
 
 
 def machine() -> dict[str, Any]:
+    import contlm
     import peft
     import transformers
-
-    import contlm
 
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = next((line.split(":")[1].strip() for line in file if "model name" in line), "")

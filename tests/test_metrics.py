@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from contlm.metrics import dist_n
 from hypothesis import given
 from hypothesis import strategies as st
-
-from contlm.metrics import dist_n
 
 
 def reference(texts: list[str], groups: list[int], n: int) -> float:

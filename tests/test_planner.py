@@ -12,7 +12,12 @@ from conftest import Case
 PROMPT = [5, 6, 7, 8]
 
 
-def rows(lm: contlm.Interpolator, points: Sequence[Sequence[float]], new_tokens: int = 24, mode: str = "auto"):
+def rows(
+    lm: contlm.Interpolator,
+    points: Sequence[Sequence[float]],
+    new_tokens: int = 24,
+    mode: str = "auto",
+):
     return lm.generate(
         [PROMPT] * len(points),
         coeffs=np.array(points),
@@ -72,10 +77,13 @@ def test_rows_come_back_in_order_whatever_the_groups(llama: Case) -> None:
     points = [ONE if i % 2 else [0.5, 0.01 * i, 0.0, 0.1] for i in range(96)]
     together = rows(lm, points)
     for i in (0, 1, 42, 95):
-        assert together.token_ids[i] == lm.generate(
-            [PROMPT] * (1 + points[:i].count(points[i])),
-            coeffs=np.array(points[i]),
-            max_new_tokens=24,
-            eos_token_id=[],
-            seed=1,
-        ).token_ids[-1]
+        assert (
+            together.token_ids[i]
+            == lm.generate(
+                [PROMPT] * (1 + points[:i].count(points[i])),
+                coeffs=np.array(points[i]),
+                max_new_tokens=24,
+                eos_token_id=[],
+                seed=1,
+            ).token_ids[-1]
+        )

@@ -17,7 +17,8 @@ class CheckpointError(ValueError):
     """A base model, its weights or its configuration that cannot be used."""
 
 class TensorSource:
-    """Named tensors, wherever they lie: files mapped into memory, or tensors that the caller holds."""
+    """Named tensors, wherever they lie: files mapped into memory, or tensors that the caller
+    holds."""
 
     @staticmethod
     def open_safetensors(file: str | PathLike[str]) -> TensorSource: ...
@@ -42,7 +43,8 @@ class PeftAdapter:
     @property
     def warnings(self) -> list[str]: ...
     def modules(self) -> dict[str, dict[str, Any]]:
-        """module -> {"r", "scaling", "A", "B", "bias"}; A [r, in], B [out, r], bias [out] or None."""
+        """module -> {"r", "scaling", "A", "B", "bias"}; A [r, in], B [out, r], bias [out] or
+        None."""
 
 def read_peft_adapter(
     directory: str | PathLike[str],
@@ -90,7 +92,8 @@ class HfConfig:
     def get_floats(self, key: str) -> list[float]: ...
 
 class GenerateOptions:
-    """Options of Engine.generate; keyword arguments override the defaults, unknown ones are a TypeError."""
+    """Options of Engine.generate; keyword arguments override the defaults, unknown ones are a
+    TypeError."""
 
     max_new_tokens: int
     do_sample: bool
@@ -107,7 +110,8 @@ class GenerateOptions:
     def __init__(self, **options: Any) -> None: ...
 
 class Engine:
-    """A base model, its anchors and everything that runs on them. Thread-safe after construction."""
+    """A base model, its anchors and everything that runs on them. Thread-safe after
+    construction."""
 
     def __init__(
         self,
@@ -120,7 +124,8 @@ class Engine:
         threads: int = 0,
         max_rows: int = 0,
     ) -> None:
-        """config: the text of config.json. dtype: "auto" | "float32" | "bfloat16". 0: chosen natively."""
+        """config: the text of config.json. dtype: "auto" | "float32" | "bfloat16". 0: chosen
+        natively."""
 
     def add_adapter(self, name: str, directory: str | PathLike[str]) -> list[str]:
         """Reads a PEFT adapter as the next anchor; returns the reader's warnings."""
@@ -144,7 +149,8 @@ class Engine:
     def max_rows(self) -> int: ...
     def modules(self) -> dict[str, tuple[str, int, int]]: ...
     def set_token_bytes(self, token_bytes: Sequence[bytes]) -> None:
-        """The bytes that each token id adds to a text (b"" for special tokens): what stop strings are matched on."""
+        """The bytes that each token id adds to a text (b"" for special tokens): what stop strings
+        are matched on."""
 
     def logits(
         self,
@@ -153,7 +159,8 @@ class Engine:
         coefficients: npt.NDArray[np.float64],
         mode: str = "auto",
     ) -> torch.Tensor:
-        """input_ids [B, T] int64, attention_mask [B, T], coefficients [B, K] -> [B, T, V] float32."""
+        """input_ids [B, T] int64, attention_mask [B, T], coefficients [B, K] -> [B, T, V]
+        float32."""
 
     def generate(
         self,
@@ -163,26 +170,32 @@ class Engine:
         on_progress: Callable[[int, int], None] | None = None,
         on_tokens: Callable[[list[tuple[int, int]]], None] | None = None,
     ) -> tuple[list[list[int]], list[str], dict[str, Any]]:
-        """coefficients [P, K], or a schedule [P, steps, K]: a row a prompt. Returns the new tokens of every row (prompt-major, then
-        return sequence), why each ended ("eos" | "length" | "stop"), and the stats. on_progress(done, total) counts new
+        """coefficients [P, K], or a schedule [P, steps, K]: a row a prompt. Returns the new tokens
+        of every row (prompt-major, then
+        return sequence), why each ended ("eos" | "length" | "stop"), and the stats.
+        on_progress(done, total) counts new
         tokens; on_tokens gets the (row, token) pairs of one step."""
 
     def save_merged(
         self, directory: str | PathLike[str], coefficients: npt.NDArray[np.float64], dtype: str = ""
     ) -> bool:
-        """Writes model.safetensors (sharded with an index past 5 GB) in `dtype` ("" keeps the checkpoint's). True when tied
-        embeddings had to be untied, which config.json must then say. The caller writes config and tokenizer."""
+        """Writes model.safetensors (sharded with an index past 5 GB) in `dtype` ("" keeps the
+        checkpoint's). True when tied
+        embeddings had to be untied, which config.json must then say. The caller writes config and
+        tokenizer."""
 
     def save_adapter(
         self, directory: str | PathLike[str], coefficients: npt.NDArray[np.float64], rank: int = 0
     ) -> None:
-        """Writes one PEFT adapter: rank 0 concatenates (exact), otherwise QR + SVD truncates to `rank`."""
+        """Writes one PEFT adapter: rank 0 concatenates (exact), otherwise QR + SVD truncates to
+        `rank`."""
 
     def gram(self) -> torch.Tensor:
         """[K, K] float64 inner products of the anchors' deltas, in low-rank form."""
 
     def merged_weight(self, module: str, coefficients: npt.NDArray[np.float64]) -> torch.Tensor:
-        """W0 + sum_k c_k D_k of one module, [out, in] float32 (embeddings [vocab, dim]); for tests and analysis."""
+        """W0 + sum_k c_k D_k of one module, [out, in] float32 (embeddings [vocab, dim]); for tests
+        and analysis."""
 
 class Classifier:
     """A RoBERTa sequence classifier."""
@@ -202,7 +215,8 @@ class Classifier:
     @property
     def context_length(self) -> int: ...
     def logits(self, input_ids: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Token ids with their special tokens, one list a text, of any lengths -> [N, num_labels] float32."""
+        """Token ids with their special tokens, one list a text, of any lengths -> [N, num_labels]
+        float32."""
 
 def dist_n(texts: Sequence[str], group: Sequence[int], n: int) -> float:
     """The mean over groups of distinct n-grams over words."""
