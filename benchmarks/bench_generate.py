@@ -234,14 +234,12 @@ def main() -> None:
 def report(result: dict[str, Any]) -> None:
     ours, peer = result["contlm"], result.get("peft")
     print(f"matrix peak {result['matrix_peak_gflops'] or 0:.0f} GFLOP/s, {result['dtype']}")
-    print(
-        f"load 10 adapters {ours['load_10_adapters_s']:.3f} s (+ {ours['pack_bank_s']:.3f} s packing)"
-    )
+    load, pack = ours["load_10_adapters_s"], ours["pack_bank_s"]
+    print(f"load 10 adapters {load:.3f} s (+ {pack:.3f} s packing)")
     print(f"retarget {ours['retarget_s']['median'] * 1e6:.1f} us")
     if peer:
-        print(
-            f"PEFT: load {peer['load_10_adapters_s']:.2f} s, retarget {peer['retarget_s']['median'] * 1e3:.1f} ms"
-        )
+        retarget = peer["retarget_s"]["median"] * 1e3
+        print(f"PEFT: load {peer['load_10_adapters_s']:.2f} s, retarget {retarget:.1f} ms")
     for rows, modes in ours["generate"].items():
         for name, found in modes.items():
             print(f"{rows:>4} rows  contlm {name:42} {found['tokens_per_s']:8.1f} tokens/s")

@@ -3,6 +3,7 @@
 PYBIND11_MODULE(_native, module) {
   module.attr("__version__") = CONTLM_VERSION;
   contlm::bindings::register_errors(module);
+  contlm::bindings::register_build_info(module);
   contlm::bindings::register_ops(module);
   contlm::bindings::register_io(module);
   contlm::bindings::register_engine(module);

@@ -7,6 +7,7 @@
 namespace contlm::bindings {
 
 void register_errors(pybind11::module_& module);
+void register_build_info(pybind11::module_& module);
 void register_ops(pybind11::module_& module);
 void register_io(pybind11::module_& module);
 void register_engine(pybind11::module_& module);

@@ -220,3 +220,15 @@ class Classifier:
 
 def dist_n(texts: Sequence[str], group: Sequence[int], n: int) -> float:
     """The mean over groups of distinct n-grams over words."""
+
+def build_info() -> dict[str, Any]:
+    """What this module was built from and runs on: versions, compiler, CPU capability, threads."""
+
+def cpu_capability() -> str:
+    """The instruction set that the CPU kernels use: "default" | "avx2" | "avx512"."""
+
+def cpu_capabilities() -> list[str]:
+    """Those that this processor can run."""
+
+def philox_4x32_10(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
+def philox_uniform(seed: int, row_key: int, step: int) -> float: ...
