@@ -22,9 +22,10 @@ all seven projections | {adapters_mb:.1f} MB |
 hidden {classifier_hidden} | {classifiers_mb:.1f} MB |
 
 Weights are {dtype}. All models together take {total_mb:.1f} MB. Training and measuring took
-{minutes:.0f} core minutes of processor time, about half as many minutes on two idle cores
-(base {base_minutes:.1f}, anchors {adapter_minutes:.1f}, classifiers {classifier_minutes:.1f},
-measuring {measure_minutes:.1f}).
+{minutes:.0f} core minutes of processor time: base {base_minutes:.1f}, anchors
+{adapter_minutes:.1f}, classifiers {classifier_minutes:.1f}, measuring {measure_minutes:.1f}. The
+base model read {base_stories:,} stories, each anchor {anchor_stories:,}, each classifier
+{snippets:,} snippets.
 
 ## Attributes
 
@@ -65,9 +66,12 @@ Perplexity of `heldout.txt` (all attributes mixed) at the same points:
 ## Limits
 
 The world is small: a few hundred sentence frames, twenty-four names, some seventy places. Prompts
-from outside it are continued as if they were from inside. The classifiers know the grammar's
-markers and nothing else; their scores say how the bundled models respond to alpha, not how formal
-or funny English is. Rudeness is limited to mild insults.
+from outside it are continued as if they were from inside. The base model is smaller still than its
+world: it often forgets the names and things that a prompt began with, and now and then it breaks a
+word. Beyond alpha = -0.5 and 1.5 its sentences begin to fall apart. The classifiers know the
+grammar's markers and nothing else; their scores say how the bundled models respond to alpha, not
+how formal or funny English is. Short texts without a marker score near one half. Rudeness is
+limited to mild insults.
 """
 
 
@@ -83,7 +87,8 @@ def render(manifest: dict[str, Any]) -> str:
         classifier_hidden=recipe["classifier_hidden_size"],
         base_mb=_part(size, "base") / 1e6, adapters_mb=_part(size, "adapters") / 1e6,
         classifiers_mb=_part(size, "classifiers") / 1e6, total_mb=sum(size.values()) / 1e6,
-        minutes=sum(seconds.values()) / 60, base_minutes=_part(seconds, "base") / 60,
+        base_stories=recipe["base_stories"], anchor_stories=recipe["anchor_stories"],
+        snippets=recipe["classifier_snippets"], minutes=sum(seconds.values()) / 60, base_minutes=_part(seconds, "base") / 60,
         adapter_minutes=_part(seconds, "adapters") / 60,
         classifier_minutes=_part(seconds, "classifiers") / 60,
         measure_minutes=_part(seconds, "measuring") / 60,
