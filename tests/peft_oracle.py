@@ -22,6 +22,7 @@ class PeftOracle:
         self, base: Path, anchors: Mapping[str, Path], dtype: torch.dtype = torch.float32
     ) -> None:
         self.model: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype).eval()
+        self._greedy: dict[tuple[tuple[int, ...], bytes, int], tuple[list[int], float]] = {}
         self.names = [name.replace(".", "_") for name in anchors]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -62,6 +63,14 @@ class PeftOracle:
 
         coefficients: [K], or [steps, K]: row t is what the forward that makes token t runs with.
         """
+        key = (tuple(prompt), np.asarray(coefficients).tobytes(), steps)
+        if key not in self._greedy:
+            self._greedy[key] = self._run_greedy(prompt, coefficients, steps)
+        return self._greedy[key]
+
+    def _run_greedy(
+        self, prompt: Sequence[int], coefficients: np.ndarray, steps: int
+    ) -> tuple[list[int], float]:
         schedule = np.broadcast_to(coefficients, (steps, np.shape(coefficients)[-1]))
         fed, cache, tokens, lead = list(prompt), None, [], float("inf")
         for row in schedule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,7 +131,9 @@ def test_points_share_their_random_numbers(tiny: Case) -> None:
 
 
 POINT = contlm.Point({"tone": 0.4, "wit": 1.3}, {"tone": 0.8, "wit": 0.6})
-# tone.high has lora_bias, which merged weights can hold only where the base has biases
+# tone.high has lora_bias, which merged weights can hold only where the base has biases; wit.high
+# adapts the embedding, beside which PEFT takes no lora_bias
+TONE = contlm.Point({"tone": 0.4}, {"tone": 0.8})
 WIT = contlm.Point({"wit": 1.3}, {"wit": 0.6})
 
 
@@ -181,18 +182,32 @@ def test_save_merged_keeps_a_tie_that_nothing_broke(tiny: Case, tmp_path: Path) 
         assert (embedding.data_ptr() == head.data_ptr()) is tied
 
 
-def test_save_adapter_reloads_in_peft(tiny: Case, tmp_path: Path) -> None:
+@pytest.mark.parametrize("point", [TONE, WIT], ids=["biases", "embeddings"])
+def test_save_adapter_reloads_in_peft(tiny: Case, tmp_path: Path, point: contlm.Point) -> None:
     ids = np.random.default_rng(2).integers(0, VOCAB, (1, 14))
     out = tmp_path / "adapter"
-    tiny.lm().save_adapter(out, point=POINT)
-    expected = tiny.lm().logits(ids, point=POINT)[0]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert_logits_close(PeftOracle(tiny.base, {"one": out}).logits(ids[0]), expected)
-    # and it is an anchor again: at alpha = 1 it is the point
+    tiny.lm().save_adapter(out, point=point)
+    expected = tiny.lm().logits(ids, point=point)[0]
+    assert_logits_close(PeftOracle(tiny.base, {"one": out}).logits(ids[0]), expected)
+    # and it is an anchor again: it is the point wherever between itself and itself
     again = contlm.Interpolator.from_pretrained(tiny.base, {"again": (out, out)})
     assert_logits_close(again.logits(ids, alpha=1.0)[0], expected)
     assert_logits_close(again.logits(ids, alpha=-3.0)[0], expected)
+
+
+def test_save_adapter_at_the_base_changes_nothing(tiny: Case, tmp_path: Path) -> None:
+    ids = np.random.default_rng(2).integers(0, VOCAB, (1, 14))
+    tiny.lm().save_adapter(tmp_path / "adapter", point=contlm.Point())
+    found = PeftOracle(tiny.base, {"one": tmp_path / "adapter"}).logits(ids[0])
+    assert_logits_close(found, tiny.base_lm.logits(ids)[0])
+
+
+def test_save_adapter_refuses_biases_beside_embeddings(tiny: Case, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"adapter: biases must not stand beside .*save the merged"
+    ):
+        tiny.lm().save_adapter(tmp_path / "adapter", point=POINT)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("rank", [1, 4])
@@ -201,31 +216,33 @@ def test_save_adapter_truncates_as_well_as_can_be(
 ) -> None:
     """The error of each module is its singular values past the rank (Eckart and Young)."""
     tiny = case("llama")
-    lm, out = tiny.lm(), tmp_path / "adapter"
-    lm.save_adapter(out, point=POINT, rank=rank)
-    again = contlm.Interpolator.from_pretrained(tiny.base, {"again": (out, out)})
-    row, one = lm.coefficients(point=POINT), again.coefficients(1.0)
-    for module in (
-        "model.layers.0.self_attn.q_proj",
-        "model.layers.1.mlp.gate_proj",
-        "model.embed_tokens",
-    ):
-        base = lm.engine.merged_weight(module, np.zeros(4)).double()
-        full = lm.engine.merged_weight(module, row).double() - base
-        kept = again.engine.merged_weight(module, one).double() - base
-        singular = torch.linalg.svdvals(full)
-        assert singular[rank] > 1e-3, "the module must lose something for this to be a test"
-        lost = float(singular[rank:].square().sum().sqrt())
-        assert float((full - kept).norm()) == pytest.approx(lost, rel=1e-3)
+    lm = tiny.lm()
+    modules = {
+        TONE: ("model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.v_proj"),
+        WIT: ("model.layers.1.mlp.down_proj", "model.embed_tokens"),
+    }
+    for point, names in modules.items():
+        lm.save_adapter(tmp_path / "adapter", point=point, rank=rank)
+        again = contlm.Interpolator.from_pretrained(
+            tiny.base, {"again": (tmp_path / "adapter", tmp_path / "adapter")}
+        )
+        for name in names:
+            base = lm.engine.merged_weight(name, np.zeros(4)).double()
+            full = lm.engine.merged_weight(name, lm.coefficients(point=point)).double() - base
+            kept = again.engine.merged_weight(name, again.coefficients(1.0)).double() - base
+            singular = torch.linalg.svdvals(full)
+            assert singular[rank] > 1e-3, "it must lose something for this to be a test"
+            lost = float(singular[rank:].square().sum().sqrt())
+            assert float((full - kept).norm()) == pytest.approx(lost, rel=1e-3)
 
 
 def test_save_adapter_at_a_rank_that_holds_everything_is_exact(tiny: Case, tmp_path: Path) -> None:
     ids = np.random.default_rng(3).integers(0, VOCAB, (1, 9))
-    tiny.lm().save_adapter(tmp_path / "adapter", alpha={"tone": 0.3}, rank=32)
+    tiny.lm().save_adapter(tmp_path / "adapter", point=TONE, rank=32)
     again = contlm.Interpolator.from_pretrained(
         tiny.base, {"again": (tmp_path / "adapter", tmp_path / "adapter")}
     )
-    assert_logits_close(again.logits(ids, alpha=1), tiny.lm().logits(ids, alpha={"tone": 0.3}))
+    assert_logits_close(again.logits(ids, alpha=1), tiny.lm().logits(ids, point=TONE))
 
 
 def test_exports_are_whole_or_not_there(llama: Case, tmp_path: Path) -> None:
@@ -235,7 +252,7 @@ def test_exports_are_whole_or_not_there(llama: Case, tmp_path: Path) -> None:
     before = (out / "model.safetensors").read_bytes()
     lm.save_merged(out, alpha={"tone": 0.0})
     assert (out / "model.safetensors").read_bytes() != before, "an earlier export is replaced"
-    lm.save_adapter(out, alpha={"tone": 0.0})
+    lm.save_adapter(out, alpha={"wit": 0.0})
     assert not (out / "model.safetensors").exists(), "nothing of the earlier export is left"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 

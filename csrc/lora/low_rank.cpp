@@ -49,15 +49,18 @@ std::map<std::string, io::LoraFactors> combine(const AnchorBank& bank, const Coe
   bank.check(c);
   CONTLM_CHECK(rank >= 0, ValueError, "rank: must be positive, or None for the exact adapter, got ", rank);
   std::map<std::string, io::LoraFactors> combined;
+  // What stands at zero is left out, so that it claims no module and no bias; at the base itself zeros stand for all.
+  const bool at_base = std::all_of(c.begin(), c.end(), [](double coefficient) { return coefficient == 0; });
   for (const auto& [module, factors] : bank.modules()) {
     std::vector<at::Tensor> A, B;
     bool has_bias = false;
     for (const AnchorFactors& f : factors) {
-      has_bias |= f.bias.defined();
       if (c[f.anchor] == 0) continue;
+      has_bias |= f.bias.defined();
       A.push_back(f.A.to(at::kFloat));
       B.push_back(f.B.to(at::kFloat) * (c[f.anchor] * f.scaling));
     }
+    if (A.empty() && !at_base) continue;
     if (A.empty()) {
       A.push_back(at::zeros({1, factors[0].A.size(1)}, at::kFloat));
       B.push_back(at::zeros({factors[0].B.size(0), 1}, at::kFloat));

@@ -49,6 +49,9 @@ def export_folder(directory: str | os.PathLike[str], note: dict[str, Any]) -> It
         yield made
         (made / EXPORT_NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
         _swap(made, target)
+    except ValueError as error:
+        # the native writers name the folder that they write into: the caller knows another
+        raise type(error)(str(error).replace(str(made), str(target))) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -17,7 +17,6 @@ from contlm.broadcast import (
     Floats,
     Schedule,
     Weighting,
-    coefficient_rows,
     points_for,
     stand,
 )
@@ -31,7 +30,7 @@ from contlm.options import (
     seed_of,
     stop_list,
 )
-from contlm.point import Point, anchor_names, as_number
+from contlm.point import Point, anchor_names, as_number, coefficient_row
 from contlm.progress import token_bar
 from contlm.prompts import Prompts, as_int, encode_prompts, int_matrix
 from contlm.sources import Anchor, ModelSource, add_anchors, check_attributes, open_model
@@ -165,9 +164,8 @@ class Interpolator:
     ) -> Floats:
         """The coefficient row [K] of a point, in the order of `.anchors`: lambda_i (1 - alpha_i),
         lambda_i alpha_i, ..."""
-        return coefficient_rows(
-            points_for(self._attributes, 1, alpha, lam, point), self._attributes
-        )[0]
+        (bound,) = points_for(self._attributes, 1, alpha, lam, point)
+        return coefficient_row(bound, self._attributes)
 
     def logits(
         self,

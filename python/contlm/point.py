@@ -99,15 +99,14 @@ def coefficient_row(point: Point, attributes: Sequence[str]) -> npt.NDArray[np.f
     """
     bound = point.bind(attributes)
     assert isinstance(bound.alpha, Weights) and isinstance(bound.lam, Weights)
-    row = np.zeros(2 * len(attributes), dtype=np.float64)
-    for i, attribute in enumerate(attributes):
-        if attribute in bound.alpha:
-            alpha, lam = bound.alpha[attribute], bound.lam[attribute]
-            row[2 * i] = lam * (1.0 - alpha)
-            row[2 * i + 1] = lam * alpha
-    if not np.isfinite(row).all():
-        raise ValueError(f"point: its coefficients must be finite, {bound!r} gives {row.tolist()}")
-    return row
+    row: list[float] = []
+    for attribute in attributes:
+        lam = bound.lam.get(attribute, 0.0)
+        alpha = bound.alpha.get(attribute, 0.0)
+        row += (lam * (1.0 - alpha), lam * alpha)
+    if not all(map(math.isfinite, row)):
+        raise ValueError(f"point: its coefficients must be finite, {bound!r} gives {row}")
+    return np.array(row, dtype=np.float64)
 
 
 def anchor_names(attributes: Sequence[str]) -> tuple[str, ...]:

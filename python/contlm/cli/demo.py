@@ -22,7 +22,7 @@ _EXAMPLE = "  contlm demo --second formality --out ./contlm-demo"
 _ATTRIBUTE = "sentiment"
 _ALPHAS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 _SECOND_ALPHAS = (0.0, 0.5, 1.0)
-_PROMPTS = 8
+_PROMPTS = 6
 _SAMPLES = 4
 _NEW_TOKENS = 40
 
@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         bar.update()
         prompts = list(zoo.prompts())[:_PROMPTS]
         bar.set_description(f"moving {_ATTRIBUTE} from {_ALPHAS[0]:g} to {_ALPHAS[-1]:g}")
-        line = _line(lm, prompts, classifiers, arguments.seed)
+        alone = {_ATTRIBUTE: classifiers[_ATTRIBUTE]}
+        line = _line(lm, prompts, alone, arguments.seed)
         bar.update()
         bar.set_description(f"moving {_ATTRIBUTE} and {second} together")
         grid = _grid(lm, prompts[0], second, classifiers, arguments.seed)
@@ -124,7 +125,11 @@ def _texts(
 
 
 def _show(line: pd.DataFrame, grid: pd.DataFrame, second: str, prompt: str) -> None:
-    print(f"\n{_ATTRIBUTE} alone; the prompt of these texts is {prompt!r}\n")
+    texts = _PROMPTS * _SAMPLES
+    print(f"\n{_ATTRIBUTE} alone; the texts shown continue {prompt!r}")
+    print(
+        f"score: the classifier's mean over {texts} texts at that alpha, 0 is low and 1 is high\n"
+    )
     rows = []
     for alpha, group in line.groupby(f"alpha_{_ATTRIBUTE}"):
         shown = group[group["prompt"] == prompt].iloc[0]
@@ -132,7 +137,7 @@ def _show(line: pd.DataFrame, grid: pd.DataFrame, second: str, prompt: str) -> N
             [f"{alpha:g}", f"{group[f'score_{_ATTRIBUTE}'].mean():.2f}", _one_line(shown["text"])]
         )
     print_table(["alpha", "score", "text"], rows)
-    print(f"\n{_ATTRIBUTE} and {second} together (lambda 1/2 each), the same prompt\n")
+    print(f"\n{_ATTRIBUTE} and {second} together, lambda 1/2 each; the same prompt\n")
     rows = []
     for (first, other), group in grid.groupby([f"alpha_{_ATTRIBUTE}", f"alpha_{second}"]):
         scores = [f"{group[f'score_{name}'].mean():.2f}" for name in (_ATTRIBUTE, second)]
@@ -157,12 +162,12 @@ def _save(out: Path, line: pd.DataFrame, grid: pd.DataFrame, second: str) -> Non
     by_alpha = line.groupby(f"alpha_{_ATTRIBUTE}")[f"score_{_ATTRIBUTE}"]
     mean, error = by_alpha.mean(), by_alpha.std() / np.sqrt(by_alpha.count())
     left.axvspan(0, 1, color="0.93", label="between the anchors")
-    left.errorbar(mean.index, mean.values, yerror=error.values, marker="o", capsize=3)
+    left.errorbar(mean.index, mean.values, yerr=error.values, marker="o", capsize=3)
     left.set(xlabel=f"alpha of {_ATTRIBUTE}", ylabel=f"{_ATTRIBUTE} score", ylim=(-0.02, 1.02))
-    left.legend()
+    left.legend(loc="lower right")
     for first, group in grid.groupby(f"alpha_{_ATTRIBUTE}"):
         scores = group.groupby(f"alpha_{second}")[f"score_{second}"].mean()
         right.plot(scores.index, scores.values, marker="o", label=f"{_ATTRIBUTE} at {first:g}")
     right.set(xlabel=f"alpha of {second}", ylabel=f"{second} score", ylim=(-0.02, 1.02))
-    right.legend()
+    right.legend(loc="lower right")
     figure.savefig(out / "demo.png", dpi=120)
