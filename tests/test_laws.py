@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from peft_oracle import PeftOracle
 from tiny_models import VOCAB
-from tolerance import assert_logits_close
+from tolerances import assert_logits_close
 
 LAW_FAMILIES = ("llama-tied", "gpt2")
 MODES = ("bank", "merged")

@@ -16,7 +16,7 @@ from conftest import Case, byte_level_tokenizer
 from contlm import memory
 from peft import PeftModel
 from tiny_models import FAMILIES, VOCAB, attach, make_model
-from tolerance import assert_logits_close
+from tolerances import assert_logits_close
 
 IDS = np.random.default_rng(0).integers(0, VOCAB, (2, 11))
 

@@ -11,7 +11,7 @@ import torch
 from conftest import Case
 from peft_oracle import PeftOracle
 from tiny_models import FAMILIES, VOCAB
-from tolerance import assert_logits_close
+from tolerances import assert_logits_close
 
 MODES = ("bank", "merged")
 
