@@ -29,8 +29,8 @@ void register_classifier(py::module_& module) {
              return std::unique_ptr<Classifier>(new Classifier{
                  RobertaClassifier(io::HfConfig(config, where), weights, compute, at::Device(device)), threads});
            }),
-           py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("where") = "classifier", py::arg("dtype") = "auto",
-           py::arg("device") = "cpu", py::arg("threads") = 0)
+           py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("where") = "classifier",
+           py::arg("dtype") = "auto", py::arg("device") = "cpu", py::arg("threads") = 0)
       .def_property_readonly("num_labels", [](const Classifier& c) { return c.model.num_labels(); })
       .def_property_readonly("context_length", [](const Classifier& c) { return c.model.context_length(); })
       .def(

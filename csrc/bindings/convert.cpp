@@ -8,9 +8,7 @@ namespace {
 
 lora::Coefficients row(const double* first, py::ssize_t count) { return {first, first + count}; }
 
-std::string shape_of(const CoefficientArray& array) {
-  return py::str(array.attr("shape")).cast<std::string>();
-}
+std::string shape_of(const CoefficientArray& array) { return py::str(array.attr("shape")).cast<std::string>(); }
 
 }  // namespace
 
@@ -22,13 +20,15 @@ lora::Coefficients to_coefficients(const CoefficientArray& array) {
 std::vector<lora::Coefficients> to_coefficient_rows(const CoefficientArray& array) {
   CONTLM_CHECK(array.ndim() == 2, ValueError, "coefficients: must have shape [rows, K], got ", shape_of(array));
   std::vector<lora::Coefficients> rows;
-  for (py::ssize_t i = 0; i < array.shape(0); ++i) rows.push_back(row(array.data() + i * array.shape(1), array.shape(1)));
+  for (py::ssize_t i = 0; i < array.shape(0); ++i)
+    rows.push_back(row(array.data() + i * array.shape(1), array.shape(1)));
   return rows;
 }
 
 std::vector<engine::Schedule> to_schedules(const CoefficientArray& array) {
   CONTLM_CHECK(array.ndim() == 2 || array.ndim() == 3, ValueError,
-               "coefficients: must have shape [prompts, K], or [prompts, steps, K] for a schedule, got ", shape_of(array));
+               "coefficients: must have shape [prompts, K], or [prompts, steps, K] for a schedule, got ",
+               shape_of(array));
   const py::ssize_t steps = array.ndim() == 3 ? array.shape(1) : 1, anchors = array.shape(array.ndim() - 1);
   std::vector<engine::Schedule> schedules(static_cast<std::size_t>(array.shape(0)));
   for (std::size_t p = 0; p < schedules.size(); ++p)

@@ -27,8 +27,8 @@ std::vector<lora::Coefficients> to_coefficient_rows(const CoefficientArray& arra
 // [N, K] -> N fixed points; [N, steps, K] -> N schedules.
 std::vector<engine::Schedule> to_schedules(const CoefficientArray& array);
 
-// Progress to Python callables, and Ctrl-C from the interpreter. Both are looked at a few times a second at most, so that a step
-// costs no Python; tokens are handed over every step, for those who asked for them.
+// Progress to Python callables, and Ctrl-C from the interpreter. Both are looked at a few times a second at most, so
+// that a step costs no Python; tokens are handed over every step, for those who asked for them.
 class PyMonitor : public Monitor {
  public:
   PyMonitor(py::object on_progress, py::object on_tokens)

@@ -55,8 +55,9 @@ py::tuple to_python(const engine::Generated& generated) {
   return py::make_tuple(tokens, reasons, stats_of(generated));
 }
 
-py::tuple generate(const Engine& self, const std::vector<std::vector<std::int64_t>>& prompts, const CoefficientArray& coefficients,
-                   const GenerateOptions& options, const py::object& on_progress, const py::object& on_tokens) {
+py::tuple generate(const Engine& self, const std::vector<std::vector<std::int64_t>>& prompts,
+                   const CoefficientArray& coefficients, const GenerateOptions& options, const py::object& on_progress,
+                   const py::object& on_tokens) {
   const std::vector<engine::Schedule> schedules = to_schedules(coefficients);
   PyMonitor monitor(on_progress, on_tokens);
   const engine::Generated generated = [&] {
@@ -92,7 +93,8 @@ void register_options(py::module_& module) {
       .def(py::init([](const py::kwargs& kwargs) {
         py::object options = py::cast(GenerateOptions());
         for (const auto& [name, value] : kwargs) {
-          CONTLM_CHECK(py::hasattr(options, name), TypeError, "generate: unknown option \"", py::cast<std::string>(name), "\"");
+          CONTLM_CHECK(py::hasattr(options, name), TypeError, "generate: unknown option \"",
+                       py::cast<std::string>(name), "\"");
           py::setattr(options, name, value);
         }
         return options.cast<GenerateOptions>();
@@ -119,7 +121,8 @@ void register_engine(py::module_& module) {
   register_options(module);
   py::class_<Engine>(module, "Engine")
       .def(py::init([](const std::string& config, std::shared_ptr<io::TensorSource> weights, const std::string& where,
-                       const std::string& dtype, const std::string& device, std::int64_t threads, std::int64_t max_rows) {
+                       const std::string& dtype, const std::string& device, std::int64_t threads,
+                       std::int64_t max_rows) {
              const py::gil_scoped_release release;
              return std::make_unique<Engine>(io::HfConfig(config, where), weights,
                                              engine::EngineSettings{dtype, at::Device(device), threads, max_rows});
@@ -127,8 +130,8 @@ void register_engine(py::module_& module) {
            py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("where") = "model", py::arg("dtype") = "auto",
            py::arg("device") = "cpu", py::arg("threads") = 0, py::arg("max_rows") = 0)
       .def("add_adapter", &add_adapter, py::arg("name"), py::arg("directory"), py::call_guard<py::gil_scoped_release>())
-      .def("add_adapter_tensors", &add_adapter_tensors, py::arg("name"), py::arg("config"), py::arg("tensors"), py::arg("where"),
-           py::call_guard<py::gil_scoped_release>())
+      .def("add_adapter_tensors", &add_adapter_tensors, py::arg("name"), py::arg("config"), py::arg("tensors"),
+           py::arg("where"), py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("anchors", [](const Engine& e) { return e.bank().names(); })
       .def_property_readonly("model_type", [](const Engine& e) { return e.model().spec().family; })
       .def_property_readonly("vocab_size", [](const Engine& e) { return e.model().spec().vocab_size; })
@@ -139,14 +142,18 @@ void register_engine(py::module_& module) {
       .def("modules", &modules_of)
       .def(
           "set_token_bytes",
-          [](Engine& self, const std::vector<py::bytes>& tokens) { self.set_token_bytes({tokens.begin(), tokens.end()}); },
+          [](Engine& self, const std::vector<py::bytes>& tokens) {
+            self.set_token_bytes({tokens.begin(), tokens.end()});
+          },
           py::arg("token_bytes"))
-      .def("logits", &logits, py::arg("input_ids"), py::arg("attention_mask"), py::arg("coefficients"), py::arg("mode") = "auto")
+      .def("logits", &logits, py::arg("input_ids"), py::arg("attention_mask"), py::arg("coefficients"),
+           py::arg("mode") = "auto")
       .def("generate", &generate, py::arg("prompts"), py::arg("coefficients"), py::arg("options"),
            py::arg("on_progress") = py::none(), py::arg("on_tokens") = py::none())
       .def(
           "save_merged",
-          [](const Engine& self, const std::filesystem::path& directory, const CoefficientArray& c, const std::string& dtype) {
+          [](const Engine& self, const std::filesystem::path& directory, const CoefficientArray& c,
+             const std::string& dtype) {
             const lora::Coefficients coefficients = to_coefficients(c);
             const py::gil_scoped_release release;
             return self.save_merged(directory, coefficients, parse_save_dtype(dtype));
@@ -160,10 +167,14 @@ void register_engine(py::module_& module) {
             self.save_adapter(directory, coefficients, rank);
           },
           py::arg("directory"), py::arg("coefficients"), py::arg("rank") = 0)
-      .def("gram", [](const Engine& e) { return lora::gram(e.bank()); }, py::call_guard<py::gil_scoped_release>())
-      .def("merged_weight", [](const Engine& self, const std::string& name, const CoefficientArray& c) {
-        return self.merged_weight(name, to_coefficients(c));
-      }, py::arg("module"), py::arg("coefficients"));
+      .def(
+          "gram", [](const Engine& e) { return lora::gram(e.bank()); }, py::call_guard<py::gil_scoped_release>())
+      .def(
+          "merged_weight",
+          [](const Engine& self, const std::string& name, const CoefficientArray& c) {
+            return self.merged_weight(name, to_coefficients(c));
+          },
+          py::arg("module"), py::arg("coefficients"));
 }
 
 }  // namespace contlm::bindings

@@ -48,8 +48,8 @@ std::string message(const Parts&... parts) {
 }  // namespace contlm
 
 // The message is built only when the condition fails, so a check costs a branch.
-#define CONTLM_CHECK(condition, Error, ...)          \
-  do {                                               \
-    if (!(condition)) [[unlikely]]                   \
-      throw Error(::contlm::message(__VA_ARGS__));   \
+#define CONTLM_CHECK(condition, Error, ...)        \
+  do {                                             \
+    if (!(condition)) [[unlikely]]                 \
+      throw Error(::contlm::message(__VA_ARGS__)); \
   } while (false)

@@ -1,4 +1,5 @@
-// How a long call talks to its caller: progress out, cancellation in. The core calls it between steps, never within one.
+// How a long call talks to its caller: progress out, cancellation in. The core calls it between steps, never within
+// one.
 #pragma once
 
 #include <cstdint>

@@ -9,13 +9,14 @@
 namespace contlm {
 
 // Calls body(begin, end) over disjoint ranges that cover [0, count). Runs inline where there is too little work for two
-// threads (`grain` items each) or where the caller is already inside a parallel region. The split depends on the number of
-// threads alone, and no body may depend on it: results must be the same for every split. Bodies must not throw.
+// threads (`grain` items each) or where the caller is already inside a parallel region. The split depends on the number
+// of threads alone, and no body may depend on it: results must be the same for every split. Bodies must not throw.
 template <typename Body>
 void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
   if (count <= 0) return;
   const std::int64_t wanted = grain > 0 ? (count + grain - 1) / grain : count;
-  const std::int64_t threads = omp_in_parallel() ? 1 : (wanted < omp_get_max_threads() ? wanted : omp_get_max_threads());
+  const std::int64_t threads =
+      omp_in_parallel() ? 1 : (wanted < omp_get_max_threads() ? wanted : omp_get_max_threads());
   if (threads <= 1) {
     body(std::int64_t{0}, count);
     return;

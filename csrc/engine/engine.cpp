@@ -5,8 +5,8 @@
 #include <map>
 
 #include <ATen/Functions.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 
 #include "common/error.h"
 #include "engine/call_scope.h"
@@ -56,10 +56,9 @@ Mode overall_mode(const std::vector<Group>& groups) {
 
 }  // namespace
 
-Engine::Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> weights, const EngineSettings& settings)
-    : threads_(settings.threads),
-      max_rows_(settings.max_rows > 0 ? settings.max_rows : kDefaultMaxRows),
-      model_([&] {
+Engine::Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> weights,
+               const EngineSettings& settings)
+    : threads_(settings.threads), max_rows_(settings.max_rows > 0 ? settings.max_rows : kDefaultMaxRows), model_([&] {
         const CallScope scope(settings.threads);
         const at::ScalarType dtype = choose_dtype(settings.dtype, *weights);
         return models::Decoder(models::read_decoder_spec(config), std::move(weights), dtype, settings.device);
@@ -106,7 +105,8 @@ struct Engine::Bound {
 
 Engine::Bound Engine::bind(const Group& group, Monitor& monitor) const {
   Bound bound;
-  if (!lora::active_anchors(group.merged).empty()) bound.merged = merged_cache_.get(model_, bank_, group.merged, monitor);
+  if (!lora::active_anchors(group.merged).empty())
+    bound.merged = merged_cache_.get(model_, bank_, group.merged, monitor);
   if (!group.banked.empty()) bound.view = view_cache_.get(model_, bank_, group.view);
   bound.at.merged = bound.merged.get();
   bound.at.bank = bound.view.get();
@@ -116,14 +116,15 @@ Engine::Bound Engine::bind(const Group& group, Monitor& monitor) const {
 
 void Engine::check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const {
   const models::DecoderSpec& spec = model_.spec();
-  CONTLM_CHECK(!prompt.empty(), ValueError, "prompt ", index, ": must have at least one token, got none; start it with the ",
-               "beginning-of-sequence token");
+  CONTLM_CHECK(!prompt.empty(), ValueError, "prompt ", index,
+               ": must have at least one token, got none; start it with the ", "beginning-of-sequence token");
   const std::int64_t length = static_cast<std::int64_t>(prompt.size());
-  CONTLM_CHECK(length + new_tokens <= spec.context_length, ValueError, "prompt ", index, ": prompt and new tokens must fit the context of ",
-               spec.context_length, " tokens, got ", length, " + ", new_tokens, "; shorten the prompt or lower max_new_tokens");
+  CONTLM_CHECK(length + new_tokens <= spec.context_length, ValueError, "prompt ", index,
+               ": prompt and new tokens must fit the context of ", spec.context_length, " tokens, got ", length, " + ",
+               new_tokens, "; shorten the prompt or lower max_new_tokens");
   for (const std::int64_t id : prompt)
-    CONTLM_CHECK(id >= 0 && id < spec.vocab_size, ValueError, "prompt ", index, ": token ids must lie in [0, ", spec.vocab_size,
-                 "), got ", id, "; the tokenizer must be the model's own");
+    CONTLM_CHECK(id >= 0 && id < spec.vocab_size, ValueError, "prompt ", index, ": token ids must lie in [0, ",
+                 spec.vocab_size, "), got ", id, "; the tokenizer must be the model's own");
 }
 
 std::vector<Row> Engine::make_rows(const std::vector<std::vector<std::int64_t>>& prompts,
@@ -137,7 +138,8 @@ std::vector<Row> Engine::make_rows(const std::vector<std::vector<std::int64_t>>&
     check_prompt(prompts[p], p, options.max_new_tokens);
     CONTLM_CHECK(!schedules[p].empty(), ValueError, "schedule: must have at least one step");
     for (const lora::Coefficients& c : schedules[p]) bank_.check(c);
-    auto& [group, occurrences] = seen.try_emplace({prompts[p], schedules[p]}, static_cast<std::int64_t>(seen.size()), 0).first->second;
+    auto& [group, occurrences] =
+        seen.try_emplace({prompts[p], schedules[p]}, static_cast<std::int64_t>(seen.size()), 0).first->second;
     const auto prompt = std::make_shared<const std::vector<std::int64_t>>(prompts[p]);
     const auto schedule = std::make_shared<const Schedule>(schedules[p]);
     for (std::int64_t s = 0; s < options.num_return_sequences; ++s) {
@@ -154,8 +156,9 @@ std::vector<Row> Engine::make_rows(const std::vector<std::vector<std::int64_t>>&
   return rows;
 }
 
-Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
-                           const GenerateOptions& options, Monitor& monitor) const {
+Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts,
+                           const std::vector<Schedule>& schedules, const GenerateOptions& options,
+                           Monitor& monitor) const {
   const CallScope scope(threads_);
   options.check();
   Generated generated;
@@ -175,21 +178,23 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
     generated.stats.merge_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::vector<Row*> members;
     for (const std::size_t i : group.rows) members.push_back(&rows[i]);
-    RowStream(model_, bound.at, options, stops, monitor, generated.stats).run(members, bank_.size(), max_rows_, done, total);
+    RowStream(model_, bound.at, options, stops, monitor, generated.stats)
+        .run(members, bank_.size(), max_rows_, done, total);
   }
   return generated;
 }
 
-at::Tensor Engine::logits(const at::Tensor& input_ids, const at::Tensor& mask, const std::vector<lora::Coefficients>& points,
-                          Mode mode, Monitor& monitor) const {
+at::Tensor Engine::logits(const at::Tensor& input_ids, const at::Tensor& mask,
+                          const std::vector<lora::Coefficients>& points, Mode mode, Monitor& monitor) const {
   const CallScope scope(threads_);
   CONTLM_CHECK(input_ids.dim() == 2 && at::isIntegralType(input_ids.scalar_type(), /*includeBool=*/false), ValueError,
-               "input_ids: must be integers of shape [batch, tokens], got ", input_ids.scalar_type(), " ", input_ids.sizes());
+               "input_ids: must be integers of shape [batch, tokens], got ", input_ids.scalar_type(), " ",
+               input_ids.sizes());
   CONTLM_CHECK(!mask.defined() || mask.sizes() == input_ids.sizes(), ValueError,
                "attention_mask: must have the shape of input_ids, ", input_ids.sizes(), ", got ", mask.sizes());
   const std::int64_t B = input_ids.size(0), T = input_ids.size(1);
-  CONTLM_CHECK(static_cast<std::int64_t>(points.size()) == B, ValueError, "coefficients: there must be a row for each of the ", B,
-               " sequences, got ", points.size());
+  CONTLM_CHECK(static_cast<std::int64_t>(points.size()) == B, ValueError,
+               "coefficients: there must be a row for each of the ", B, " sequences, got ", points.size());
   const at::Tensor ids = input_ids.to(at::kCPU, at::kLong).contiguous();
   const at::Tensor kept = mask.defined() ? mask.to(at::kCPU).ne(0).contiguous() : at::ones({B, T}, at::kBool);
   const std::int64_t* id = ids.const_data_ptr<std::int64_t>();
@@ -215,7 +220,8 @@ at::Tensor Engine::logits(const at::Tensor& input_ids, const at::Tensor& mask, c
     rows.push_back(std::move(row));
     places.push_back(std::move(place));
   }
-  at::Tensor all = at::zeros({B * T, model_.spec().vocab_size}, at::TensorOptions().dtype(at::kFloat).device(model_.device()));
+  at::Tensor all =
+      at::zeros({B * T, model_.spec().vocab_size}, at::TensorOptions().dtype(at::kFloat).device(model_.device()));
   for (const Group& group : Planner(model_, bank_, max_rows_).plan(rows, 0, mode)) {
     const Bound bound = bind(group, monitor);
     for (std::size_t first = 0; first < group.rows.size();) {

@@ -1,5 +1,5 @@
-// The engine: one base model, its anchors, and everything that runs on them. Where a call stands in weight space is an argument
-// of the call, so that threads may work at different points on one engine once its adapters are added.
+// The engine: one base model, its anchors, and everything that runs on them. Where a call stands in weight space is an
+// argument of the call, so that threads may work at different points on one engine once its adapters are added.
 #pragma once
 
 #include <cstdint>
@@ -47,19 +47,20 @@ class Engine {
   std::int64_t max_rows() const { return max_rows_; }
   void set_token_bytes(TokenBytes bytes);
 
-  // input_ids [B, T] int64; mask [B, T] or undefined; a coefficient row each. -> [B, T, V] fp32 on the CPU's or the input's device.
-  // Positions count the tokens that the mask keeps, so left and right padding give the same logits; where the mask is 0 they
-  // are 0.
-  at::Tensor logits(const at::Tensor& input_ids, const at::Tensor& mask, const std::vector<lora::Coefficients>& points, Mode mode,
-                    Monitor& monitor) const;
+  // input_ids [B, T] int64; mask [B, T] or undefined; a coefficient row each. -> [B, T, V] fp32 on the CPU's or the
+  // input's device. Positions count the tokens that the mask keeps, so left and right padding give the same logits;
+  // where the mask is 0 they are 0.
+  at::Tensor logits(const at::Tensor& input_ids, const at::Tensor& mask, const std::vector<lora::Coefficients>& points,
+                    Mode mode, Monitor& monitor) const;
 
   // A schedule a prompt (one entry: a fixed point). Rows come prompt-major, then return sequence.
   Generated generate(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
                      const GenerateOptions& options, Monitor& monitor) const;
 
-  // Writes model.safetensors (shards with an index past 5 GB). dtype: the weights', or nothing for each tensor's own. True when tied
-  // embeddings had to be written apart.
-  bool save_merged(const std::filesystem::path& directory, const lora::Coefficients& c, std::optional<at::ScalarType> dtype) const;
+  // Writes model.safetensors (shards with an index past 5 GB). dtype: the weights', or nothing for each tensor's own.
+  // True when tied embeddings had to be written apart.
+  bool save_merged(const std::filesystem::path& directory, const lora::Coefficients& c,
+                   std::optional<at::ScalarType> dtype) const;
   void save_adapter(const std::filesystem::path& directory, const lora::Coefficients& c, std::int64_t rank) const;
   // W0 + sum_k c_k D_k of one module, fp32 [out, in]; an embedding's [vocab, dim].
   at::Tensor merged_weight(const std::string& module, const lora::Coefficients& c) const;
@@ -67,8 +68,8 @@ class Engine {
  private:
   struct Bound;  // a group's weights, kept alive while its rows run
   Bound bind(const struct Group& group, Monitor& monitor) const;
-  std::vector<Row> make_rows(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
-                             const GenerateOptions& options) const;
+  std::vector<Row> make_rows(const std::vector<std::vector<std::int64_t>>& prompts,
+                             const std::vector<Schedule>& schedules, const GenerateOptions& options) const;
   void check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const;
 
   std::int64_t threads_, max_rows_;

@@ -27,7 +27,8 @@ struct Exported {
   }
 };
 
-void write_shard(const std::filesystem::path& file, const std::vector<Exported>& all, std::size_t first, std::size_t last) {
+void write_shard(const std::filesystem::path& file, const std::vector<Exported>& all, std::size_t first,
+                 std::size_t last) {
   std::vector<io::TensorSpec> specs;
   for (std::size_t i = first; i < last; ++i) specs.push_back(all[i].spec);
   io::write_safetensors(file, specs, [&](std::size_t i) { return all[first + i].make(); });
@@ -82,8 +83,9 @@ bool Engine::save_merged(const std::filesystem::path& directory, const lora::Coe
     };
     const at::Tensor bias = models::read_bias(weights, *linear);
     const at::Tensor merged_bias = lora::merge_bias(bias, bank_.factors(linear->name), c);
-    CONTLM_CHECK(bias.defined() || !merged_bias.defined(), ValueError, "save_merged: ", linear->name,
-                 " has no bias in the base model, so a merged checkpoint cannot hold the adapters' lora_bias; use save_adapter");
+    CONTLM_CHECK(
+        bias.defined() || !merged_bias.defined(), ValueError, "save_merged: ", linear->name,
+        " has no bias in the base model, so a merged checkpoint cannot hold the adapters' lora_bias; use save_adapter");
     if (bias.defined()) merged[weights.spelled(linear->name + ".bias")] = [merged_bias] { return merged_bias; };
   }
 
@@ -111,7 +113,8 @@ bool Engine::save_merged(const std::filesystem::path& directory, const lora::Coe
   return untie;
 }
 
-void Engine::save_adapter(const std::filesystem::path& directory, const lora::Coefficients& c, std::int64_t rank) const {
+void Engine::save_adapter(const std::filesystem::path& directory, const lora::Coefficients& c,
+                          std::int64_t rank) const {
   const CallScope scope(threads_);
   CONTLM_CHECK(bank_.size() > 0, ValueError, "save_adapter: the model must have anchors, it has none");
   io::write_peft_adapter(directory, lora::combine(bank_, c, rank), base_modules());

@@ -16,9 +16,9 @@ struct GenerateOptions {
   std::int64_t max_new_tokens = 32;
   bool do_sample = true;
   double temperature = 1.0;
-  std::int64_t top_k = 0;   // 0: off
-  double top_p = 1.0;       // 1: off
-  double min_p = 0.0;       // 0: off
+  std::int64_t top_k = 0;  // 0: off
+  double top_p = 1.0;      // 1: off
+  double min_p = 0.0;      // 0: off
   double repetition_penalty = 1.0;
   std::int64_t num_return_sequences = 1;
   std::vector<std::int64_t> eos_token_ids;

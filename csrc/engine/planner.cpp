@@ -11,8 +11,8 @@ namespace contlm::engine {
 
 namespace {
 
-// A weight is read from memory once a step, which takes as long as multiplying it with about this many tokens; the ratio of
-// matrix peak to memory bandwidth of the CPUs measured (220-430 GFLOP/s over 30 GB/s, fp32).
+// A weight is read from memory once a step, which takes as long as multiplying it with about this many tokens; the
+// ratio of matrix peak to memory bandwidth of the CPUs measured (220-430 GFLOP/s over 30 GB/s, fp32).
 constexpr double kTokensToHideARead = 16;
 // Packing a merged weight moves it a few times through memory: counted like this many tokens.
 constexpr double kTokensOfAPack = 64;
@@ -81,8 +81,8 @@ std::vector<std::vector<std::size_t>> by_point(std::span<const Row> rows, const 
 
 struct Planner::Work {
   double prefill_tokens = 0;
-  double decode_steps = 0;     // steps of a full stream of `concurrent` rows
-  double concurrent = 0;       // rows in a decode step
+  double decode_steps = 0;  // steps of a full stream of `concurrent` rows
+  double concurrent = 0;    // rows in a decode step
 };
 
 Planner::Work Planner::work_of(std::span<const Row> rows, const std::vector<std::size_t>& members,
@@ -90,7 +90,8 @@ Planner::Work Planner::work_of(std::span<const Row> rows, const std::vector<std:
   Work work;
   std::set<std::int64_t> prefilled;
   for (const std::size_t i : members)
-    if (prefilled.insert(rows[i].prefill_group).second) work.prefill_tokens += static_cast<double>(rows[i].prompt_length());
+    if (prefilled.insert(rows[i].prefill_group).second)
+      work.prefill_tokens += static_cast<double>(rows[i].prompt_length());
   const double count = static_cast<double>(members.size());
   work.concurrent = std::min(count, static_cast<double>(max_rows_));
   // The first token comes with the prefill.
@@ -106,7 +107,8 @@ double Planner::stream_cost(const Work& work, const lora::AnchorSet& banked) con
   const double per_token = static_cast<double>(model_.layer_parameters()) + bank_parameters(banked);
   const double head = static_cast<double>(model_.head_parameters());
   const double step_tokens = std::max(work.concurrent, kTokensToHideARead);
-  return std::max(work.prefill_tokens, kTokensToHideARead) * per_token + work.decode_steps * step_tokens * (per_token + head);
+  return std::max(work.prefill_tokens, kTokensToHideARead) * per_token +
+         work.decode_steps * step_tokens * (per_token + head);
 }
 
 double Planner::merge_cost(const lora::AnchorSet& anchors) const {

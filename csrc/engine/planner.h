@@ -1,7 +1,7 @@
-// Chooses how rows are run. Merging costs products of every adapted weight once a point, banking costs them for every token;
-// a step with few rows costs as much as reading the weights, so rows at many points are best banked together. Costs are counted
-// in multiplications; the plan depends on the call alone (never on what happens to be merged already), so the same call
-// computes the same bits.
+// Chooses how rows are run. Merging costs products of every adapted weight once a point, banking costs them for every
+// token; a step with few rows costs as much as reading the weights, so rows at many points are best banked together.
+// Costs are counted in multiplications; the plan depends on the call alone (never on what happens to be merged
+// already), so the same call computes the same bits.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@
 
 namespace contlm::engine {
 
-// Rows that run as one stream. Anchors in `merged` (with their coefficients) are merged first; the bank adds those of `banked`.
+// Rows that run as one stream. Anchors in `merged` (with their coefficients) are merged first; the bank adds those of
+// `banked`.
 struct Group {
   Mode mode = Mode::bank;
   lora::Coefficients merged;  // K values, zero where banked; empty: nothing is merged

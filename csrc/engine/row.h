@@ -17,10 +17,14 @@ using Schedule = std::vector<lora::Coefficients>;
 enum class FinishReason { none, eos, length, stop };
 inline const char* finish_reason_name(FinishReason reason) {
   switch (reason) {
-    case FinishReason::eos: return "eos";
-    case FinishReason::length: return "length";
-    case FinishReason::stop: return "stop";
-    case FinishReason::none: break;
+    case FinishReason::eos:
+      return "eos";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::none:
+      break;
   }
   return "none";
 }

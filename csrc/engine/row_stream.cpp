@@ -13,7 +13,8 @@ namespace contlm::engine {
 
 namespace {
 
-// Prompt tokens admitted to one step: enough to keep the products efficient, few enough to bound the activations' memory.
+// Prompt tokens admitted to one step: enough to keep the products efficient, few enough to bound the activations'
+// memory.
 constexpr std::int64_t kPrefillTokensPerStep = 2048;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -82,7 +83,8 @@ std::vector<RowStream::Admitted> RowStream::admit(TokenBatchBuilder& batch, mode
     const std::int64_t slot = free_slots_.back();
     free_slots_.pop_back();
     if (!follows) {
-      // A running row of the same prompt still holds its keys and values; only the last token must run again, for its logits.
+      // A running row of the same prompt still holds its keys and values; only the last token must run again, for its
+      // logits.
       std::span<const std::int64_t> prompt(*row->prompt);
       std::int64_t present = 0;
       if (const Running* from = donor(row->prefill_group); from && prompt.size() > 1) {
@@ -99,7 +101,8 @@ std::vector<RowStream::Admitted> RowStream::admit(TokenBatchBuilder& batch, mode
   return admitted;
 }
 
-at::Tensor RowStream::step_logits(TokenBatchBuilder& batch, models::KVCache& cache, const std::vector<Admitted>& admitted) {
+at::Tensor RowStream::step_logits(TokenBatchBuilder& batch, models::KVCache& cache,
+                                  const std::vector<Admitted>& admitted) {
   lora::Standpoint at = at_;
   if (at.bank || at.embeddings) at.coeffs = batch.coefficients(model_.device());
   at::Tensor logits = model_.forward(batch.batch(model_.device()), cache, at, monitor_);
@@ -136,13 +139,15 @@ std::vector<std::int64_t> RowStream::draw(at::Tensor logits, const std::vector<R
   double* u = uniform.mutable_data_ptr<double>();
   for (std::size_t i = 0; i < rows.size(); ++i)
     u[i] = philox_uniform(options_.seed, rows[i]->row->key, rows[i]->row->new_tokens.size());
-  const ops::SamplingParams params{options_.do_sample, options_.temperature, options_.top_k, options_.top_p, options_.min_p};
+  const ops::SamplingParams params{options_.do_sample, options_.temperature, options_.top_k, options_.top_p,
+                                   options_.min_p};
   const at::Tensor tokens = ops::sample(logits, uniform, params).cpu();
   const std::int64_t* drawn = tokens.const_data_ptr<std::int64_t>();
   return {drawn, drawn + tokens.numel()};
 }
 
-void RowStream::advance(const std::vector<std::int64_t>& tokens, const std::vector<Running*>& rows, std::int64_t& done) {
+void RowStream::advance(const std::vector<std::int64_t>& tokens, const std::vector<Running*>& rows,
+                        std::int64_t& done) {
   std::vector<std::pair<std::int64_t, std::int64_t>> drawn;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Running& running = *rows[i];
@@ -151,9 +156,12 @@ void RowStream::advance(const std::vector<std::int64_t>& tokens, const std::vect
     if (monitor_.wants_tokens()) drawn.emplace_back(row.index, tokens[i]);
     const auto& eos = options_.eos_token_ids;
     const std::int64_t count = static_cast<std::int64_t>(row.new_tokens.size());
-    if (std::find(eos.begin(), eos.end(), tokens[i]) != eos.end()) row.finish = FinishReason::eos;
-    else if (!stops_.empty() && stops_.push(running.tail, tokens[i])) row.finish = FinishReason::stop;
-    else if (count == options_.max_new_tokens) row.finish = FinishReason::length;
+    if (std::find(eos.begin(), eos.end(), tokens[i]) != eos.end())
+      row.finish = FinishReason::eos;
+    else if (!stops_.empty() && stops_.push(running.tail, tokens[i]))
+      row.finish = FinishReason::stop;
+    else if (count == options_.max_new_tokens)
+      row.finish = FinishReason::length;
     // What a row will not draw counts as done, so that progress ends at its total.
     done += row.finish == FinishReason::none ? 1 : options_.max_new_tokens - count + 1;
     if (row.finish != FinishReason::none) free_slots_.push_back(running.slot);

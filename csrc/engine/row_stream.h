@@ -1,6 +1,6 @@
-// Runs the rows of one group to their ends: one forward a step, with one token of every running row and the whole prompt of
-// every row that a freed slot admits (continuous batching). A prompt that several rows share runs once; the others copy its
-// keys and values.
+// Runs the rows of one group to their ends: one forward a step, with one token of every running row and the whole
+// prompt of every row that a freed slot admits (continuous batching). A prompt that several rows share runs once; the
+// others copy its keys and values.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class RowStream {
       : model_(model), at_(std::move(at)), options_(options), stops_(stops), monitor_(monitor), stats_(stats) {}
 
   // `done` counts the new tokens of the whole call, for progress against `total`.
-  void run(const std::vector<Row*>& rows, std::int64_t anchors, std::int64_t max_rows, std::int64_t& done, std::int64_t total);
+  void run(const std::vector<Row*>& rows, std::int64_t anchors, std::int64_t max_rows, std::int64_t& done,
+           std::int64_t total);
 
  private:
   struct Running {

@@ -16,7 +16,8 @@ class StopStrings {
   StopStrings(std::vector<std::string> strings, std::shared_ptr<const TokenBytes> token_bytes);
 
   bool empty() const { return strings_.empty(); }
-  // Appends the token's bytes to `tail` (what may still be the start of a stop string) and says whether one is complete.
+  // Appends the token's bytes to `tail` (what may still be the start of a stop string) and says whether one is
+  // complete.
   bool push(std::string& tail, std::int64_t token) const;
 
  private:

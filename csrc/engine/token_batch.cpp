@@ -1,17 +1,8 @@
 #include "engine/token_batch.h"
 
-#include <ATen/Functions.h>
+#include "ops/host_values.h"
 
 namespace contlm::engine {
-
-namespace {
-
-template <typename T>
-at::Tensor on(at::Device device, const std::vector<T>& values) {
-  return at::tensor(values, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value)).to(device);
-}
-
-}  // namespace
 
 void TokenBatchBuilder::clear() {
   ids_.clear();
@@ -39,11 +30,12 @@ void TokenBatchBuilder::select_all_of_last(std::int64_t count) {
 }
 
 models::TokenBatch TokenBatchBuilder::batch(at::Device device) const {
-  return {on(device, ids_), on(device, slot_), on(device, position_), on(device, length_), on(device, select_)};
+  return {ops::to_device(ids_, device), ops::to_device(slot_, device), ops::to_device(position_, device),
+          ops::to_device(length_, device), ops::to_device(select_, device)};
 }
 
 at::Tensor TokenBatchBuilder::coefficients(at::Device device) const {
-  return on(device, coeffs_).view({size(), anchors_});
+  return ops::to_device(coeffs_, device).view({size(), anchors_});
 }
 
 }  // namespace contlm::engine

@@ -31,15 +31,15 @@ std::shared_ptr<const lora::BankView> ViewCache::get(const models::Decoder& mode
   constexpr std::size_t kKept = 2;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(views_.begin(), views_.end(), [&](const auto& view) { return view->active == active; });
+    const auto found =
+        std::find_if(views_.begin(), views_.end(), [&](const auto& view) { return view->active == active; });
     if (found != views_.end()) {
       std::rotate(found, found + 1, views_.end());
       return views_.back();
     }
     if (views_.size() == kKept) views_.erase(views_.begin());
   }
-  auto view =
-      std::make_shared<const lora::BankView>(bank, model.input_groups(), active, model.dtype(), model.device());
+  auto view = std::make_shared<const lora::BankView>(bank, model.input_groups(), active, model.dtype(), model.device());
   const std::lock_guard lock(mutex_);
   views_.push_back(view);
   if (views_.size() > kKept) views_.erase(views_.begin());

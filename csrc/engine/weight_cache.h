@@ -1,4 +1,5 @@
-// The merged weights used last, kept for the next call at the same point. One buffer at most beside those that calls still hold.
+// The merged weights used last, kept for the next call at the same point. One buffer at most beside those that calls
+// still hold.
 #pragma once
 
 #include <memory>
@@ -24,8 +25,8 @@ class MergedCache {
   std::shared_ptr<const lora::MergedWeights> weights_;
 };
 
-// Likewise for the packed views of the bank, by the anchors that take part: the two used last (the whole bank and one of its
-// subsets, as the planner chooses).
+// Likewise for the packed views of the bank, by the anchors that take part: the two used last (the whole bank and one
+// of its subsets, as the planner chooses).
 class ViewCache {
  public:
   std::shared_ptr<const lora::BankView> get(const models::Decoder& model, const lora::AnchorBank& bank,

@@ -30,11 +30,12 @@ const std::vector<AnchorFactors>& AnchorBank::factors(const std::string& module)
 }
 
 void AnchorBank::check(const Coefficients& c) const {
-  CONTLM_CHECK(static_cast<std::int64_t>(c.size()) == size(), ValueError, "coefficients: there must be one for each of the ",
-               size(), " anchors, got ", c.size(), "; see Interpolator.anchors for their order");
+  CONTLM_CHECK(static_cast<std::int64_t>(c.size()) == size(), ValueError,
+               "coefficients: there must be one for each of the ", size(), " anchors, got ", c.size(),
+               "; see Interpolator.anchors for their order");
   for (std::size_t k = 0; k < c.size(); ++k)
-    CONTLM_CHECK(std::isfinite(c[k]), ValueError, "coefficients: every value must be finite, that of ", names_[k], " is ", c[k],
-                 "; check alpha and lam");
+    CONTLM_CHECK(std::isfinite(c[k]), ValueError, "coefficients: every value must be finite, that of ", names_[k],
+                 " is ", c[k], "; check alpha and lam");
 }
 
 AnchorSet active_anchors(const Coefficients& c) {

@@ -1,6 +1,7 @@
-// The anchors of one base model: for every module that any of them adapts, their factors side by side. Anchors may differ in
-// rank, in scaling and in the modules that they adapt. The bank owns its factors (a copy, in the dtype they were stored in), so
-// neither a file that changes nor a tensor that its owner trains on reaches a model that was built from them.
+// The anchors of one base model: for every module that any of them adapts, their factors side by side. Anchors may
+// differ in rank, in scaling and in the modules that they adapt. The bank owns its factors (a copy, in the dtype they
+// were stored in), so neither a file that changes nor a tensor that its owner trains on reaches a model that was built
+// from them.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "common/error.h"
+#include "ops/host_values.h"
 #include "ops/linear.h"
 #include "ops/lora.h"
 
@@ -36,11 +37,6 @@ at::Tensor stack(const std::vector<at::Tensor>& parts, std::int64_t dim, at::Sca
   return at::cat(converted, dim);
 }
 
-template <typename T>
-at::Tensor to_tensor(const std::vector<T>& values, at::Device device) {
-  return at::tensor(values, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value)).to(device);
-}
-
 BankMember make_member(const std::vector<AnchorFactors>& all, const AnchorSet& active, at::ScalarType dtype,
                        at::Device device, Columns& columns) {
   BankMember member;
@@ -61,8 +57,8 @@ BankMember make_member(const std::vector<AnchorFactors>& all, const AnchorSet& a
   if (!B.empty()) member.B = ops::pack_linear_weight(stack(B, 1, dtype, device));
   if (!bias.empty()) {
     member.bias = ops::pack_linear_weight(stack(bias, 1, dtype, device));
-    member.bias_anchor = to_tensor(bias_anchor, device);
-    member.bias_scaling = to_tensor(bias_scaling, device);
+    member.bias_anchor = ops::to_device(bias_anchor, device);
+    member.bias_scaling = ops::to_device(bias_scaling, device);
   }
   return member;
 }
@@ -76,8 +72,8 @@ BankGroup::BankGroup(const AnchorBank& bank, const std::vector<std::string>& mod
     members_.push_back(make_member(bank.factors(module), active, dtype, device, columns));
   if (columns.A.empty()) return;
   A_ = ops::pack_linear_weight(stack(columns.A, 0, dtype, device));
-  anchor_ = to_tensor(columns.anchor, device);
-  scaling_ = to_tensor(columns.scaling, device);
+  anchor_ = ops::to_device(columns.anchor, device);
+  scaling_ = ops::to_device(columns.scaling, device);
 }
 
 at::Tensor BankGroup::shrink(const at::Tensor& x, const at::Tensor& coeffs) const {
@@ -86,7 +82,8 @@ at::Tensor BankGroup::shrink(const at::Tensor& x, const at::Tensor& coeffs) cons
   return u;
 }
 
-at::Tensor BankGroup::expand(std::size_t member, const at::Tensor& u, const at::Tensor& coeffs, const at::Tensor& y) const {
+at::Tensor BankGroup::expand(std::size_t member, const at::Tensor& u, const at::Tensor& coeffs,
+                             const at::Tensor& y) const {
   const BankMember& m = members_[member];
   if (m.begin == m.end) return y;
   const bool whole = m.begin == 0 && m.end == u.size(1);
@@ -102,8 +99,8 @@ BankEmbedding::BankEmbedding(const AnchorBank& bank, const std::string& module, 
   if (columns.A.empty()) return;
   table_ = stack(columns.A, 0, at::kFloat, device).t().contiguous();
   B_ = ops::pack_linear_weight(stack(columns.B, 1, at::kFloat, device));
-  anchor_ = to_tensor(columns.anchor, device);
-  scaling_ = to_tensor(columns.scaling, device);
+  anchor_ = ops::to_device(columns.anchor, device);
+  scaling_ = ops::to_device(columns.scaling, device);
 }
 
 void BankEmbedding::add_(const at::Tensor& y, const at::Tensor& ids, const at::Tensor& coeffs) const {

@@ -1,5 +1,6 @@
-// The bank made ready for products: the factors of the active anchors stacked, rounded to the compute dtype and packed. Modules
-// that read one input (q, k and v; gate and up) share one shrink, so an input meets the A factors of all of them in one product:
+// The bank made ready for products: the factors of the active anchors stacked, rounded to the compute dtype and packed.
+// Modules that read one input (q, k and v; gate and up) share one shrink, so an input meets the A factors of all of
+// them in one product:
 //   u[n]  = x[n] A_stack^T,  u[n, r] *= coeffs[n, anchor(r)] * scaling(r)
 //   y[n] += u[n, columns of the module] B^T
 // Rows of one batch may stand at different points: only `coeffs` differs between them.
@@ -16,8 +17,8 @@
 
 namespace contlm::lora {
 
-// Modules by name, those that read the same input side by side: the model states them once, and a module is known afterwards
-// by its group and its place in it.
+// Modules by name, those that read the same input side by side: the model states them once, and a module is known
+// afterwards by its group and its place in it.
 using InputGroups = std::vector<std::vector<std::string>>;
 
 // The columns of u that belong to one module, and what expands them.
@@ -32,8 +33,8 @@ struct BankMember {
 class BankGroup {
  public:
   BankGroup() = default;
-  BankGroup(const AnchorBank& bank, const std::vector<std::string>& modules, const AnchorSet& active, at::ScalarType dtype,
-            at::Device device);
+  BankGroup(const AnchorBank& bank, const std::vector<std::string>& modules, const AnchorSet& active,
+            at::ScalarType dtype, at::Device device);
 
   bool empty() const { return !A_.defined(); }
   // x [n, in] -> u [n, R] in x's dtype, scaled. coeffs [n, K] fp32.
@@ -65,7 +66,8 @@ class BankEmbedding {
 };
 
 struct BankView {
-  BankView(const AnchorBank& bank, const InputGroups& groups, AnchorSet active, at::ScalarType dtype, at::Device device);
+  BankView(const AnchorBank& bank, const InputGroups& groups, AnchorSet active, at::ScalarType dtype,
+           at::Device device);
 
   AnchorSet active;
   std::vector<BankGroup> groups;

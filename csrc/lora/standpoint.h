@@ -22,8 +22,8 @@ using MergedWeights = std::vector<std::vector<MergedModule>>;
 // Embeddings are always banked: looking a delta up costs less than merging a vocabulary.
 using EmbeddingBanks = std::map<std::string, BankEmbedding>;
 
-// Three ways of applying c, in one form: merged alone, bank alone, or (hybrid) what all rows share merged and the rest banked.
-// The bank's view holds the anchors that `merged` does not, so `coeffs` is the whole c in every case.
+// Three ways of applying c, in one form: merged alone, bank alone, or (hybrid) what all rows share merged and the rest
+// banked. The bank's view holds the anchors that `merged` does not, so `coeffs` is the whole c in every case.
 struct Standpoint {
   const MergedWeights* merged = nullptr;
   const BankView* bank = nullptr;

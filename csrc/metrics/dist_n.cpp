@@ -12,7 +12,8 @@ namespace contlm::metrics {
 
 namespace {
 
-// An n-gram is its (n-1)-gram's number and its last word's: numbering both exactly makes n-grams comparable as one integer.
+// An n-gram is its (n-1)-gram's number and its last word's: numbering both exactly makes n-grams comparable as one
+// integer.
 class NgramCounter {
  public:
   explicit NgramCounter(std::int64_t n) : levels_(static_cast<std::size_t>(n > 1 ? n - 2 : 0)), n_(n) {}
@@ -38,7 +39,8 @@ class NgramCounter {
 
   void push(std::string_view text, std::vector<std::uint32_t>& ending) {
     ++words_;
-    const std::uint32_t word = vocabulary_.try_emplace(text, static_cast<std::uint32_t>(vocabulary_.size())).first->second;
+    const std::uint32_t word =
+        vocabulary_.try_emplace(text, static_cast<std::uint32_t>(vocabulary_.size())).first->second;
     if (n_ == 1) {
       distinct_.insert(word);
       return;
@@ -47,7 +49,8 @@ class NgramCounter {
     std::vector<std::uint32_t> next{word};
     for (std::size_t length = 0; length < ending.size() && length < levels_.size(); ++length) {
       auto& known = levels_[length];
-      next.push_back(known.try_emplace(pair(ending[length], word), static_cast<std::uint32_t>(known.size())).first->second);
+      next.push_back(
+          known.try_emplace(pair(ending[length], word), static_cast<std::uint32_t>(known.size())).first->second);
     }
     ending = std::move(next);
   }
@@ -63,8 +66,8 @@ class NgramCounter {
 double dist_n(std::span<const std::string> texts, std::span<const std::int64_t> group, std::int64_t n) {
   CONTLM_CHECK(n >= 1, ValueError, "n: must be at least 1, got ", n);
   CONTLM_CHECK(!texts.empty(), ValueError, "texts: must have at least one text, got none");
-  CONTLM_CHECK(texts.size() == group.size(), ValueError, "prompt_index: must have a value for each of the ", texts.size(),
-               " texts, got ", group.size());
+  CONTLM_CHECK(texts.size() == group.size(), ValueError, "prompt_index: must have a value for each of the ",
+               texts.size(), " texts, got ", group.size());
   std::map<std::int64_t, std::vector<std::size_t>> members;
   for (std::size_t i = 0; i < texts.size(); ++i) members[group[i]].push_back(i);
   std::vector<const std::vector<std::size_t>*> groups;

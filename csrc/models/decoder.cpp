@@ -1,6 +1,7 @@
 #include "models/decoder.h"
 
 #include <cmath>
+#include <map>
 
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
@@ -21,12 +22,17 @@ struct Decoder::Pass {
   at::Tensor select;
   bool narrow;  // whether fewer tokens are selected than run
 
-  at::Tensor begin(std::int64_t window) const {
-    return window > 0 ? (end - window).clamp_min(0) : at::zeros_like(end);
+  std::map<std::int64_t, at::Tensor> begins = {};  // by window
+
+  const at::Tensor& begin(std::int64_t window) {
+    at::Tensor& first = begins[window];
+    if (!first.defined()) first = window > 0 ? (end - window).clamp_min(0) : at::zeros_like(end);
+    return first;
   }
 };
 
-Decoder::Decoder(DecoderSpec spec, std::shared_ptr<const io::TensorSource> source, at::ScalarType dtype, at::Device device)
+Decoder::Decoder(DecoderSpec spec, std::shared_ptr<const io::TensorSource> source, at::ScalarType dtype,
+                 at::Device device)
     : spec_(std::move(spec)), weights_(std::move(source), spec_.names.base_prefix), dtype_(dtype), device_(device) {
   const DecoderNames& names = spec_.names;
   embedding_ = TokenEmbedding(weights_, names.embedding, spec_.vocab_size, spec_.hidden_size, device);
@@ -86,7 +92,8 @@ Decoder::Layer Decoder::make_layer(std::int64_t index) {
 template <typename Visit>
 void Decoder::visit_groups(const Visit& visit) const {
   for (const Layer& layer : layers_)
-    for (const LinearGroup* group : {&layer.attention_in, &layer.attention_out, &layer.mlp_in, &layer.mlp_out}) visit(*group);
+    for (const LinearGroup* group : {&layer.attention_in, &layer.attention_out, &layer.mlp_in, &layer.mlp_out})
+      visit(*group);
   visit(head_);
 }
 
@@ -108,12 +115,14 @@ KVCache Decoder::make_cache(std::int64_t slots, std::int64_t capacity) const {
   return KVCache(spec_.num_layers, slots, spec_.num_kv_heads, capacity, spec_.head_dim, dtype_, device_);
 }
 
-at::Tensor Decoder::attention(const Layer& layer, std::size_t index, const at::Tensor& x, Pass& pass, KVCache& cache) const {
+at::Tensor Decoder::attention(const Layer& layer, std::size_t index, const at::Tensor& x, Pass& pass,
+                              KVCache& cache) const {
   const std::int64_t query = spec_.num_heads * spec_.head_dim, key = spec_.num_kv_heads * spec_.head_dim;
   Outputs parts = layer.attention_in.forward(x, pass.at);
   if (parts.size() == 1) {
     const at::Tensor fused = parts[0];
-    parts = {fused.slice(1, 0, query), fused.slice(1, query, query + key), fused.slice(1, query + key, query + 2 * key)};
+    parts = {fused.slice(1, 0, query), fused.slice(1, query, query + key),
+             fused.slice(1, query + key, query + 2 * key)};
   }
   const auto heads = [&](const at::Tensor& t) { return t.unflatten(1, {-1, spec_.head_dim}); };
   at::Tensor q = heads(parts[0]);
@@ -131,12 +140,13 @@ at::Tensor Decoder::attention(const Layer& layer, std::size_t index, const at::T
     q = q.index_select(0, pass.select);
     pass.slot = pass.slot.index_select(0, pass.select);
     pass.end = pass.end.index_select(0, pass.select);
+    pass.begins.clear();
     pass.residual = pass.residual.index_select(0, pass.select);
     pass.at = pass.at.select(pass.select);
   }
   const double scale = 1.0 / std::sqrt(static_cast<double>(spec_.head_dim));
-  const at::Tensor mixed = ops::cached_attention(q, cache.keys(index), cache.values(index), pass.slot, pass.begin(layer.window),
-                                                 pass.end, scale);
+  const at::Tensor mixed = ops::cached_attention(q, cache.keys(index), cache.values(index), pass.slot,
+                                                 pass.begin(layer.window), pass.end, scale);
   return layer.attention_out.forward(mixed, pass.at)[0];
 }
 
@@ -153,8 +163,16 @@ at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x, const lora::Sta
   return layer.mlp_out.forward(inner, at)[0];
 }
 
-at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const {
-  Pass pass{batch.slot, batch.position, batch.position + 1, {}, {}, embedding_.forward(batch.ids, at), at, batch.select,
+at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at,
+                            Monitor& monitor) const {
+  Pass pass{batch.slot,
+            batch.position,
+            batch.position + 1,
+            {},
+            {},
+            embedding_.forward(batch.ids, at),
+            at,
+            batch.select,
             batch.select.size(0) < batch.size()};
   if (!spec_.names.positions.empty()) pass.residual += positions_.forward(batch.position.to(at::kLong), at);
   if (spec_.rope) std::tie(pass.cos, pass.sin) = rope_.angles(batch.position, batch.row_length);

@@ -1,5 +1,5 @@
-// A causal language model of any family that DecoderSpec can state: pre-norm blocks of attention and an MLP over an fp32
-// residual stream. The model is immutable once built; where a pass stands in weight space comes with the call.
+// A causal language model of any family that DecoderSpec can state: pre-norm blocks of attention and an MLP over an
+// fp32 residual stream. The model is immutable once built; where a pass stands in weight space comes with the call.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,8 @@ class Decoder {
 
   KVCache make_cache(std::int64_t slots, std::int64_t capacity) const;
 
-  // Writes the batch's keys and values into the cache and returns the logits [S, vocab] fp32 of the selected tokens. The last layer
-  // computes only what those need.
+  // Writes the batch's keys and values into the cache and returns the logits [S, vocab] fp32 of the selected tokens.
+  // The last layer computes only what those need.
   at::Tensor forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const;
 
   // Merged weights for c, of the modules that it touches; the others stay the base's.

@@ -1,4 +1,5 @@
-// What distinguishes one decoder family from another, as data. A family file turns config.json into this; decoder.cpp runs it.
+// What distinguishes one decoder family from another, as data. A family file turns config.json into this; decoder.cpp
+// runs it.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +17,11 @@ namespace contlm::models {
 struct DecoderNames {
   std::string base_prefix = "model.";  // absent in checkpoints of the bare base model
   std::string embedding = "model.embed_tokens";
-  std::string positions;               // learned positions; empty: none
+  std::string positions;  // learned positions; empty: none
   std::string layer_prefix = "model.layers.";
   std::vector<std::string> attention_in = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"};  // or one fused
   std::string attention_out = "self_attn.o_proj";
-  std::string q_norm, k_norm;  // empty: none
+  std::string q_norm, k_norm;                                          // empty: none
   std::vector<std::string> mlp_in = {"mlp.gate_proj", "mlp.up_proj"};  // two: gated; one: plain
   std::string mlp_out = "mlp.down_proj";
   std::string attention_norm = "input_layernorm";

@@ -7,8 +7,8 @@ namespace contlm::models {
 KVCache::KVCache(std::int64_t layers, std::int64_t slots, std::int64_t kv_heads, std::int64_t capacity,
                  std::int64_t head_dim, at::ScalarType dtype, at::Device device)
     : capacity_(capacity) {
-  // Zeros, not empty: a masked position is still read by attention written with plain tensor operations, where a NaN would pass
-  // through a weight of zero.
+  // Zeros, not empty: a masked position is still read by attention written with plain tensor operations, where a NaN
+  // would pass through a weight of zero.
   const auto options = at::TensorOptions().dtype(dtype).device(device);
   for (std::int64_t layer = 0; layer < layers; ++layer) {
     keys_.push_back(at::zeros({slots, kv_heads, capacity, head_dim}, options));

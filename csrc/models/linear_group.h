@@ -1,5 +1,5 @@
-// Linear layers that read one input, side by side: y_m = x W_m^T + b_m, W_m the base's weight, or a merged one, plus whatever
-// the bank adds. The group is the unit because the bank shrinks an input once for all of its readers.
+// Linear layers that read one input, side by side: y_m = x W_m^T + b_m, W_m the base's weight, or a merged one, plus
+// whatever the bank adds. The group is the unit because the bank shrinks an input once for all of its readers.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ struct LinearSpec {
   std::string name;  // the HuggingFace module
   std::int64_t in = 0, out = 0;
   bool bias = false;
-  bool conv1d = false;      // GPT-2's layer: the checkpoint holds the weight as [in, out]
+  bool conv1d = false;           // GPT-2's layer: the checkpoint holds the weight as [in, out]
   std::string weight_name = {};  // when it is another module's (a tied head); empty: name + ".weight"
 };
 
@@ -28,7 +28,8 @@ class LinearGroup {
  public:
   LinearGroup() = default;
   // `index` is this group's place in InputGroups.
-  LinearGroup(const Weights& weights, std::vector<LinearSpec> specs, std::size_t index, at::ScalarType dtype, at::Device device);
+  LinearGroup(const Weights& weights, std::vector<LinearSpec> specs, std::size_t index, at::ScalarType dtype,
+              at::Device device);
 
   // x [n, in] -> each layer's [n, out], in x's dtype.
   Outputs forward(const at::Tensor& x, const lora::Standpoint& at) const;

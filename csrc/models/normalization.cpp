@@ -4,8 +4,8 @@
 
 namespace contlm::models {
 
-Normalization::Normalization(const Weights& weights, const std::string& name, NormKind kind, std::int64_t dim, double eps,
-                             at::Device device)
+Normalization::Normalization(const Weights& weights, const std::string& name, NormKind kind, std::int64_t dim,
+                             double eps, at::Device device)
     : kind_(kind), eps_(eps) {
   const auto own = [&](const std::string& key) {
     return weights.get(key, {dim}).to(device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);

@@ -10,6 +10,7 @@
 #include "common/error.h"
 #include "models/kv_cache.h"
 #include "ops/attention.h"
+#include "ops/host_values.h"
 
 namespace contlm::models {
 
@@ -23,11 +24,6 @@ std::int64_t read_num_labels(const io::HfConfig& config) {
   return config.get_int("num_labels", labels ? static_cast<std::int64_t>(labels->json().size()) : 2);
 }
 
-template <typename T>
-at::Tensor on(at::Device device, const std::vector<T>& values) {
-  return at::tensor(values, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value)).to(device);
-}
-
 }  // namespace
 
 RobertaClassifier::RobertaClassifier(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> source,
@@ -35,9 +31,9 @@ RobertaClassifier::RobertaClassifier(const io::HfConfig& config, std::shared_ptr
     : weights_(std::move(source), ""), dtype_(dtype), device_(device) {
   const std::vector<std::string> architectures = config.architectures();
   const std::string named = architectures.empty() ? config.model_type() : architectures.front();
-  CONTLM_CHECK(config.model_type() == "roberta" && named.find("SequenceClassification") != std::string::npos, CheckpointError,
-               config.where(), ": a classifier must be a RobertaForSequenceClassification, got \"", named, "\" (model_type \"",
-               config.model_type(), "\")");
+  CONTLM_CHECK(config.model_type() == "roberta" && named.find("SequenceClassification") != std::string::npos,
+               CheckpointError, config.where(), ": a classifier must be a RobertaForSequenceClassification, got \"",
+               named, "\" (model_type \"", config.model_type(), "\")");
   vocab_size_ = config.require_int("vocab_size");
   hidden_ = config.require_int("hidden_size");
   num_heads_ = config.require_int("num_attention_heads");
@@ -59,8 +55,10 @@ RobertaClassifier::RobertaClassifier(const io::HfConfig& config, std::shared_ptr
   words_ = TokenEmbedding(weights_, embeddings + "word_embeddings", vocab_size_, hidden_, device);
   positions_ = TokenEmbedding(weights_, embeddings + "position_embeddings", positions, hidden_, device);
   const std::int64_t types = config.get_int("type_vocab_size", 1);
-  token_type_ =
-      weights_.get(embeddings + "token_type_embeddings.weight", {types, hidden_}).select(0, 0).to(device, at::kFloat).clone();
+  token_type_ = weights_.get(embeddings + "token_type_embeddings.weight", {types, hidden_})
+                    .select(0, 0)
+                    .to(device, at::kFloat)
+                    .clone();
   embedding_norm_ = norm(embeddings + "LayerNorm");
   for (std::int64_t i = 0; i < config.require_int("num_hidden_layers"); ++i) {
     const std::string prefix = "roberta.encoder.layer." + std::to_string(i) + ".";
@@ -85,25 +83,27 @@ LinearGroup RobertaClassifier::linear(std::vector<LinearSpec> specs) {
 
 void RobertaClassifier::check(const std::vector<std::int64_t>& text, std::size_t index) const {
   CONTLM_CHECK(!text.empty(), ValueError, "text ", index, ": must have at least one token; keep the special tokens");
-  CONTLM_CHECK(static_cast<std::int64_t>(text.size()) <= context_length_, ValueError, "text ", index, ": must have at most ",
-               context_length_, " tokens, got ", text.size(), "; truncate it");
+  CONTLM_CHECK(static_cast<std::int64_t>(text.size()) <= context_length_, ValueError, "text ", index,
+               ": must have at most ", context_length_, " tokens, got ", text.size(), "; truncate it");
   for (const std::int64_t id : text)
-    CONTLM_CHECK(id >= 0 && id < vocab_size_, ValueError, "text ", index, ": token ids must lie in [0, ", vocab_size_, "), got ",
-                 id, "; the tokenizer must be the classifier's own");
+    CONTLM_CHECK(id >= 0 && id < vocab_size_, ValueError, "text ", index, ": token ids must lie in [0, ", vocab_size_,
+                 "), got ", id, "; the tokenizer must be the classifier's own");
 }
 
 at::Tensor RobertaClassifier::logits(std::span<const std::vector<std::int64_t>> texts, Monitor& monitor) const {
   for (std::size_t i = 0; i < texts.size(); ++i) check(texts[i], i);
   std::vector<std::size_t> order(texts.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return texts[a].size() > texts[b].size(); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return texts[a].size() > texts[b].size(); });
 
   at::Tensor all = at::empty({static_cast<std::int64_t>(texts.size()), num_labels_}, at::kFloat);
   for (std::size_t first = 0; first < order.size();) {
     std::vector<const std::vector<std::int64_t>*> batch;
     std::vector<std::int64_t> rows;
     std::int64_t tokens = 0;
-    while (first < order.size() && (batch.empty() || tokens + static_cast<std::int64_t>(texts[order[first]].size()) <= kTokensPerBatch)) {
+    while (first < order.size() &&
+           (batch.empty() || tokens + static_cast<std::int64_t>(texts[order[first]].size()) <= kTokensPerBatch)) {
       batch.push_back(&texts[order[first]]);
       rows.push_back(static_cast<std::int64_t>(order[first]));
       tokens += static_cast<std::int64_t>(texts[order[first++]].size());
@@ -132,7 +132,8 @@ at::Tensor RobertaClassifier::run(std::span<const std::vector<std::int64_t>* con
     slot.insert(slot.end(), length, static_cast<std::int32_t>(row));
     end.insert(end.end(), length, static_cast<std::int32_t>(length));
   }
-  const at::Tensor slots = on(device_, slot), where = on(device_, position), ends = on(device_, end);
+  const at::Tensor slots = ops::to_device(slot, device_), where = ops::to_device(position, device_),
+                   ends = ops::to_device(end, device_);
   const at::Tensor begins = at::zeros_like(ends);
   // One layer's keys and values at a time: an encoder never comes back to them.
   const KVCache cache(1, static_cast<std::int64_t>(texts.size()), num_heads_, longest, head_dim_, dtype_, device_);
@@ -140,18 +141,20 @@ at::Tensor RobertaClassifier::run(std::span<const std::vector<std::int64_t>* con
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_dim_));
   const auto heads = [&](const at::Tensor& t) { return t.unflatten(1, {num_heads_, head_dim_}); };
 
-  at::Tensor x = words_.forward(on(device_, ids), base) + positions_.forward(on(device_, position_ids), base) + token_type_;
+  at::Tensor x = words_.forward(ops::to_device(ids, device_), base) +
+                 positions_.forward(ops::to_device(position_ids, device_), base) + token_type_;
   x = embedding_norm_.forward(x, {}, at::kFloat);
   for (const Layer& layer : layers_) {
     monitor.check();
     const Outputs qkv = layer.attention_in.forward(x.to(dtype_), base);
     ops::write_kv_(heads(qkv[1]), heads(qkv[2]), cache.keys(0), cache.values(0), slots, where);
-    const at::Tensor mixed = ops::cached_attention(heads(qkv[0]), cache.keys(0), cache.values(0), slots, begins, ends, scale);
+    const at::Tensor mixed =
+        ops::cached_attention(heads(qkv[0]), cache.keys(0), cache.values(0), slots, begins, ends, scale);
     x = layer.attention_norm.forward(x, layer.attention_out.forward(mixed, base)[0], at::kFloat);
     const at::Tensor inner = activate(activation_, layer.intermediate.forward(x.to(dtype_), base)[0]);
     x = layer.output_norm.forward(x, layer.output.forward(inner, base)[0], at::kFloat);
   }
-  const at::Tensor first_tokens = x.index_select(0, on(device_, firsts)).to(dtype_);
+  const at::Tensor first_tokens = x.index_select(0, ops::to_device(firsts, device_)).to(dtype_);
   const at::Tensor pooled = at::tanh(head_dense_.forward(first_tokens, base)[0]);
   return head_out_.forward(pooled, base)[0].to(at::kFloat);
 }

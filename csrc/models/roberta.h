@@ -1,5 +1,5 @@
-// RoBERTa for sequence classification, from the decoder's parts: post-norm blocks, attention over the whole text, and the
-// classification head on the first token.
+// RoBERTa for sequence classification, from the decoder's parts: post-norm blocks, attention over the whole text, and
+// the classification head on the first token.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,9 @@ class RobertaClassifier {
   // Tokens that a text may have, special ones included.
   std::int64_t context_length() const { return context_length_; }
 
-  // Texts of any lengths -> logits [N, num_labels] fp32 on the CPU. They are run longest first in batches without padding, and a
-  // text's logits do not depend on its batch. ValueError for an empty text, one past the context or an id outside the vocabulary.
+  // Texts of any lengths -> logits [N, num_labels] fp32 on the CPU. They are run longest first in batches without
+  // padding, and a text's logits do not depend on its batch. ValueError for an empty text, one past the context or an
+  // id outside the vocabulary.
   at::Tensor logits(std::span<const std::vector<std::int64_t>> texts, Monitor& monitor) const;
 
  private:

@@ -12,8 +12,8 @@ namespace {
 
 // 1 / theta^(2i / d), i = 0 .. d/2 - 1; theta may be a column, one value a token.
 at::Tensor inverse_frequencies(const at::Tensor& theta, std::int64_t head_dim) {
-  const at::Tensor exponent =
-      at::arange(0, head_dim, 2, at::TensorOptions().dtype(at::kFloat).device(theta.device())) / static_cast<double>(head_dim);
+  const at::Tensor exponent = at::arange(0, head_dim, 2, at::TensorOptions().dtype(at::kFloat).device(theta.device())) /
+                              static_cast<double>(head_dim);
   return at::pow(theta, exponent).reciprocal();
 }
 
@@ -40,8 +40,8 @@ RopeSpec read_rope(const io::HfConfig& config, std::int64_t context_length) {
   const std::optional<io::HfConfig> scaling = config.get_object(field);
   if (!scaling) return spec;
   spec.theta = scaling->get_float("rope_theta", spec.theta);
-  CONTLM_CHECK(scaling->get_float("partial_rotary_factor", config.get_float("partial_rotary_factor", 1)) == 1, CheckpointError,
-               config.where(), ": partial_rotary_factor must be 1, other values are not supported");
+  CONTLM_CHECK(scaling->get_float("partial_rotary_factor", config.get_float("partial_rotary_factor", 1)) == 1,
+               CheckpointError, config.where(), ": partial_rotary_factor must be 1, other values are not supported");
   const std::string kind = scaling->get_string("rope_type", scaling->get_string("type", "default"));
   spec.factor = scaling->get_float("factor", 1);
   if (kind == "default") return spec;
@@ -55,7 +55,8 @@ RopeSpec read_rope(const io::HfConfig& config, std::int64_t context_length) {
     spec.high_freq_factor = scaling->get_float("high_freq_factor", spec.high_freq_factor);
     spec.original_context = scaling->get_int("original_max_position_embeddings", context_length);
   } else {
-    throw CheckpointError(message(config.where(), ": ", field, " must be of type default, linear, dynamic or llama3, got \"", kind,
+    throw CheckpointError(message(config.where(), ": ", field,
+                                  " must be of type default, linear, dynamic or llama3, got \"", kind,
                                   "\"; this scaling is not supported"));
   }
   return spec;

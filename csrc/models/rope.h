@@ -1,5 +1,5 @@
-// Rotary position embedding: the angles of each token. Frequencies are formed in fp32 exactly as transformers forms them
-// (modeling_rope_utils), because at long positions a last-bit difference in a frequency shows in the logits.
+// Rotary position embedding: the angles of each token. Frequencies are formed in fp32 exactly as transformers forms
+// them (modeling_rope_utils), because at long positions a last-bit difference in a frequency shows in the logits.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ class Rope {
   Rope() = default;
   Rope(const RopeSpec& spec, std::int64_t head_dim, at::Device device);
 
-  // position, row_length [T] int32 -> cos, sin [T, head_dim / 2] fp32. row_length is the length that the token's row has reached in
-  // this pass; dynamic NTK scaling stretches by it, so a row's angles do not depend on its company.
+  // position, row_length [T] int32 -> cos, sin [T, head_dim / 2] fp32. row_length is the length that the token's row
+  // has reached in this pass; dynamic NTK scaling stretches by it, so a row's angles do not depend on its company.
   std::pair<at::Tensor, at::Tensor> angles(const at::Tensor& position, const at::Tensor& row_length) const;
 
  private:

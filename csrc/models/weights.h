@@ -1,5 +1,5 @@
-// The parameters of one checkpoint by their HuggingFace names, shapes checked. A checkpoint saved from the bare base model lacks
-// the causal model's prefix ("transformer.", "model.", "roberta."); both spellings are read.
+// The parameters of one checkpoint by their HuggingFace names, shapes checked. A checkpoint saved from the bare base
+// model lacks the causal model's prefix ("transformer.", "model.", "roberta."); both spellings are read.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@ class Weights {
       : source_(std::move(source)), prefix_(std::move(optional_prefix)) {}
 
   bool contains(const std::string& name) const { return source_->contains(spelled(name)); }
-  // The tensor as stored, not copied. CheckpointError naming file, key and both shapes unless it is a float tensor of `shape`.
+  // The tensor as stored, not copied. CheckpointError naming file, key and both shapes unless it is a float tensor of
+  // `shape`.
   at::Tensor get(const std::string& name, at::IntArrayRef shape) const;
   // How the checkpoint spells the name.
   std::string spelled(const std::string& name) const;

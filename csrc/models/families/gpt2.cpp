@@ -1,4 +1,5 @@
-// GPT-2: learned positions, LayerNorm, one fused qkv, a plain MLP, and Conv1D layers whose weights are stored [in, out].
+// GPT-2: learned positions, LayerNorm, one fused qkv, a plain MLP, and Conv1D layers whose weights are stored [in,
+// out].
 #include "models/families/registry.h"
 
 namespace contlm::models {

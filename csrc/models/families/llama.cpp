@@ -13,8 +13,8 @@ DecoderSpec llama_like_spec(const io::HfConfig& config) {
   spec.num_heads = config.require_int("num_attention_heads");
   spec.num_kv_heads = config.get_int("num_key_value_heads", spec.num_heads);
   CONTLM_CHECK(spec.num_heads > 0 && spec.num_kv_heads > 0 && spec.num_heads % spec.num_kv_heads == 0, CheckpointError,
-               config.where(), ": num_attention_heads must be a multiple of num_key_value_heads, got ", spec.num_heads, " and ",
-               spec.num_kv_heads);
+               config.where(), ": num_attention_heads must be a multiple of num_key_value_heads, got ", spec.num_heads,
+               " and ", spec.num_kv_heads);
   spec.head_dim = config.get_int("head_dim", spec.hidden_size / spec.num_heads);
   spec.norm_eps = config.get_float("rms_norm_eps", spec.norm_eps);
   spec.activation = parse_activation(config.get_string("hidden_act", "silu"), config.where());

@@ -1,4 +1,5 @@
-// Qwen2 and 2.5: Llama with biases on q, k and v, and a sliding window on the upper layers where the config turns it on.
+// Qwen2 and 2.5: Llama with biases on q, k and v, and a sliding window on the upper layers where the config turns it
+// on.
 #include "models/families/llama_like.h"
 #include "models/families/registry.h"
 

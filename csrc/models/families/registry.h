@@ -1,5 +1,5 @@
-// The decoder families that contlm knows. A new one is a file beside this one that turns config.json into a DecoderSpec, and a
-// line in registry.cpp.
+// The decoder families that contlm knows. A new one is a file beside this one that turns config.json into a
+// DecoderSpec, and a line in registry.cpp.
 #pragma once
 
 #include "io/hf_config.h"
