@@ -23,6 +23,9 @@ from hypothesis import HealthCheck, settings
 from peft_oracle import PeftOracle
 from tiny_models import FAMILIES, anchor_configs, make_adapter, make_model
 
+# tiny products gain nothing from threads, and lose much where other work holds the cores
+torch.set_num_threads(1)
+
 settings.register_profile(
     "contlm",
     deadline=None,

@@ -98,6 +98,18 @@ def test_order_and_company_change_nothing(
     assert [together[i] for i in everyone] == [tokens([i])[0] for i in everyone]
 
 
+def test_threads_change_nothing(tiny: Case) -> None:
+    prompts = [[i, i + 1, i + 2] for i in range(12)]
+    tokens = []
+    for threads in (1, 2, 3):
+        lm = contlm.Interpolator.from_pretrained(
+            tiny.base, tiny.attributes, dtype="float32", threads=threads
+        )
+        out = lm.generate(prompts, coeffs=[0.5] * 4, num_return_sequences=2, seed=3)
+        tokens.append(out.token_ids)
+    assert tokens[0] == tokens[1] == tokens[2]
+
+
 def test_samples_differ(tiny: Case) -> None:
     """What the law above would not notice: that nothing was drawn at all."""
     out = tiny.lm().generate([[5, 6]], coeffs=[0.5] * 4, num_return_sequences=4, seed=7)
