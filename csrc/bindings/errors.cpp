@@ -28,9 +28,6 @@ void register_errors(py::module_& module) {
       py::set_error(PyExc_TypeError, e.what_without_backtrace());
     } catch (const c10::Error& e) {
       py::set_error(PyExc_RuntimeError, e.what_without_backtrace());
-    } catch (const Interrupted&) {
-      // The monitor that saw the signal left Python's own error in place.
-      if (!PyErr_Occurred()) py::set_error(PyExc_KeyboardInterrupt, "");
     }
   });
   py::register_exception<AdapterError>(module, "AdapterError", PyExc_ValueError);

@@ -33,11 +33,6 @@ struct AdapterError : ValueError {
 struct CheckpointError : ValueError {
   using ValueError::ValueError;
 };
-// The caller asked to stop (Ctrl-C); the boundary re-raises what it had caught.
-struct Interrupted : std::runtime_error {
-  Interrupted() : std::runtime_error("interrupted") {}
-};
-
 template <typename... Parts>
 std::string message(const Parts&... parts) {
   std::ostringstream out;

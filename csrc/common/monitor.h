@@ -11,7 +11,7 @@ namespace contlm {
 class Monitor {
  public:
   virtual ~Monitor() = default;
-  // Throws Interrupted when the caller wants the call to end. Cheap enough for every step.
+  // Throws when the caller wants the call to end; the core lets the exception pass. Cheap enough for every step.
   virtual void check() {}
   // `done` of `total` units of work (tokens) are finished.
   virtual void progress(std::int64_t /*done*/, std::int64_t /*total*/) {}

@@ -13,6 +13,7 @@
 #include "engine/planner.h"
 #include "lora/merge.h"
 #include "models/families/registry.h"
+#include "ops/host_values.h"
 
 namespace contlm::engine {
 
@@ -240,7 +241,7 @@ at::Tensor Engine::logits(const at::Tensor& input_ids, const at::Tensor& mask,
       lora::Standpoint at = bound.at;
       if (at.bank || at.embeddings) at.coeffs = batch.coefficients(model_.device());
       const at::Tensor out = model_.forward(batch.batch(model_.device()), cache, at, monitor);
-      all.index_copy_(0, at::tensor(place, at::kLong).to(model_.device()), out);
+      all.index_copy_(0, ops::to_device(place, model_.device()), out);
     }
   }
   return all.view({B, T, -1}).to(input_ids.device());

@@ -28,6 +28,8 @@ struct EngineSettings {
   std::int64_t max_rows = 0;  // rows in flight; 0: 64
 };
 
+struct Group;  // planner.h
+
 struct Generated {
   std::vector<Row> rows;  // in the caller's order
   Mode mode = Mode::bank;
@@ -67,7 +69,7 @@ class Engine {
 
  private:
   struct Bound;  // a group's weights, kept alive while its rows run
-  Bound bind(const struct Group& group, Monitor& monitor) const;
+  Bound bind(const Group& group, Monitor& monitor) const;
   std::vector<Row> make_rows(const std::vector<std::vector<std::int64_t>>& prompts,
                              const std::vector<Schedule>& schedules, const GenerateOptions& options) const;
   void check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const;

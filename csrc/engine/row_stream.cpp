@@ -4,9 +4,8 @@
 #include <chrono>
 #include <map>
 
-#include <ATen/Functions.h>
-
 #include "common/philox.h"
+#include "ops/host_values.h"
 #include "ops/sampling.h"
 
 namespace contlm::engine {
@@ -121,7 +120,7 @@ at::Tensor RowStream::step_logits(TokenBatchBuilder& batch, models::KVCache& cac
     cache.copy_slot(leader->slot, slots, leader->row->prompt_length());
   }
   if (followers.empty()) return logits;
-  return logits.index_select(0, at::tensor(source, at::kLong).to(logits.device()));
+  return logits.index_select(0, ops::to_device(source, logits.device()));
 }
 
 std::vector<std::int64_t> RowStream::draw(at::Tensor logits, const std::vector<Running*>& rows) const {
@@ -132,16 +131,15 @@ std::vector<std::int64_t> RowStream::draw(at::Tensor logits, const std::vector<R
       seen.insert(seen.end(), r->row->new_tokens.begin(), r->row->new_tokens.end());
       offsets.push_back(static_cast<std::int64_t>(seen.size()));
     }
-    ops::apply_repetition_penalty_(logits, at::tensor(offsets, at::kLong), at::tensor(seen, at::kLong),
-                                   options_.repetition_penalty);
+    ops::apply_repetition_penalty_(logits, ops::to_device(offsets, logits.device()),
+                                   ops::to_device(seen, logits.device()), options_.repetition_penalty);
   }
-  at::Tensor uniform = at::empty({static_cast<std::int64_t>(rows.size())}, at::kDouble);
-  double* u = uniform.mutable_data_ptr<double>();
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    u[i] = philox_uniform(options_.seed, rows[i]->row->key, rows[i]->row->new_tokens.size());
+  std::vector<double> uniform;
+  for (const Running* r : rows)
+    uniform.push_back(philox_uniform(options_.seed, r->row->key, r->row->new_tokens.size()));
   const ops::SamplingParams params{options_.do_sample, options_.temperature, options_.top_k, options_.top_p,
                                    options_.min_p};
-  const at::Tensor tokens = ops::sample(logits, uniform, params).cpu();
+  const at::Tensor tokens = ops::sample(logits, ops::to_device(uniform, logits.device()), params).cpu();
   const std::int64_t* drawn = tokens.const_data_ptr<std::int64_t>();
   return {drawn, drawn + tokens.numel()};
 }

@@ -10,7 +10,10 @@ namespace contlm::lora {
 
 namespace {
 
-at::Tensor own(const at::Tensor& tensor) { return tensor.defined() ? tensor.detach().clone() : tensor; }
+at::Tensor own(const at::Tensor& tensor) {
+  if (!tensor.defined()) return tensor;
+  return tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
+}
 
 }  // namespace
 
