@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,7 @@ from adapters import (
 )
 from contlm import AdapterError
 from contlm._native import TensorSource, read_peft_adapter, read_peft_adapter_tensors
+from fuzz import run_fuzz
 
 # What PEFT saves is what is read
 
@@ -534,14 +532,5 @@ def test_a_thousand_mutated_adapters(tmp_path: Path) -> None:
     base = tiny_llama()
     save(peft_model(base, target_modules=["q_proj"], rank_pattern={"0.*q_proj": 4}), tmp_path / "a")
     (tmp_path / "modules.json").write_text(json.dumps(modules_of(tiny_llama())))
-    worker = Path(__file__).with_name("fuzz_adapters.py")
-    done = subprocess.run(
-        [sys.executable, str(worker), str(tmp_path), "1200"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    counts = json.loads(done.stdout)
+    counts = run_fuzz("fuzz_adapters.py", tmp_path, 1200)
     assert sum(counts.values()) == 1200 and counts["refused"] > 600 and counts["read"] > 50, counts

@@ -7,8 +7,6 @@ import os
 import random
 import resource
 import struct
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ import safetensors.torch
 import torch
 from contlm import CheckpointError
 from contlm._native import TensorSource, write_safetensors
+from fuzz import run_fuzz
 from hypothesis import HealthCheck, given, settings
 
 DTYPES = {
@@ -387,16 +386,7 @@ def mutate(blob: bytes, rng: random.Random) -> bytes:
 
 def test_a_thousand_mutated_files(tmp_path: Path) -> None:
     """In a process of its own, so that a crash would be seen as one."""
-    worker = Path(__file__).with_name("fuzz_safetensors.py")
-    done = subprocess.run(
-        [sys.executable, str(worker), str(tmp_path), "1500"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    counts = json.loads(done.stdout)
+    counts = run_fuzz("fuzz_safetensors.py", tmp_path, 1500)
     assert counts["files"] == 1500
     assert counts["accepted"] > 50 and counts["refused"] > 800, counts
 

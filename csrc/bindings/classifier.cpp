@@ -1,6 +1,7 @@
 #include "bindings/convert.h"
 #include "bindings/register.h"
 #include "engine/call_scope.h"
+#include "engine/options.h"
 #include "models/roberta.h"
 
 namespace contlm::bindings {
@@ -23,9 +24,7 @@ void register_classifier(py::module_& module) {
                        const std::string& dtype, const std::string& device, std::int64_t threads) {
              const py::gil_scoped_release release;
              const engine::CallScope scope(threads);
-             CONTLM_CHECK(dtype == "auto" || dtype == "float32" || dtype == "bfloat16", ValueError,
-                          "dtype: must be \"auto\", \"float32\" or \"bfloat16\", got \"", dtype, "\"");
-             const at::ScalarType compute = dtype == "bfloat16" ? at::kBFloat16 : at::kFloat;
+             const at::ScalarType compute = engine::parse_compute_dtype(dtype).value_or(at::kFloat);
              return std::unique_ptr<Classifier>(new Classifier{
                  RobertaClassifier(io::HfConfig(config, where), weights, compute, at::Device(device)), threads});
            }),

@@ -1,7 +1,6 @@
 #include "engine/engine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
 #include <ATen/Functions.h>
@@ -9,6 +8,7 @@
 #include <ATen/TensorOperators.h>
 
 #include "common/error.h"
+#include "common/stopwatch.h"
 #include "engine/call_scope.h"
 #include "engine/planner.h"
 #include "lora/merge.h"
@@ -25,9 +25,7 @@ constexpr std::int64_t kDefaultMaxRows = 64;
 constexpr std::int64_t kTokensPerForward = 2048;
 
 at::ScalarType choose_dtype(const std::string& name, const io::TensorSource& weights) {
-  if (name == "float32") return at::kFloat;
-  if (name == "bfloat16") return at::kBFloat16;
-  CONTLM_CHECK(name == "auto", ValueError, "dtype: must be \"auto\", \"float32\" or \"bfloat16\", got \"", name, "\"");
+  if (const std::optional<at::ScalarType> asked = parse_compute_dtype(name)) return *asked;
   const std::vector<std::string> names = weights.names();
   const bool bf16 = std::any_of(names.begin(), names.end(),
                                 [&](const std::string& n) { return weights.info(n).dtype == at::kBFloat16; });
@@ -174,9 +172,9 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
   std::int64_t done = 0;
   const std::int64_t total = generated.stats.rows * options.max_new_tokens;
   for (const Group& group : groups) {
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch binding;
     const Bound bound = bind(group, monitor);
-    generated.stats.merge_seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    generated.stats.merge_seconds += binding.seconds();
     std::vector<Row*> members;
     for (const std::size_t i : group.rows) members.push_back(&rows[i]);
     RowStream(model_, bound.at, options, stops, monitor, generated.stats)

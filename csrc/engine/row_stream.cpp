@@ -1,10 +1,10 @@
 #include "engine/row_stream.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 
 #include "common/philox.h"
+#include "common/stopwatch.h"
 #include "ops/host_values.h"
 #include "ops/sampling.h"
 
@@ -15,10 +15,6 @@ namespace {
 // Prompt tokens admitted to one step: enough to keep the products efficient, few enough to bound the activations'
 // memory.
 constexpr std::int64_t kPrefillTokensPerStep = 2048;
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 }  // namespace
 
@@ -35,7 +31,7 @@ void RowStream::run(const std::vector<Row*>& rows, std::int64_t anchors, std::in
 
   while (!waiting_.empty() || !running_.empty()) {
     monitor_.check();
-    const auto start = std::chrono::steady_clock::now();
+    const Stopwatch step;
     batch.clear();
     for (const Running& r : running_) {
       const std::int64_t last = r.row->new_tokens.back();
@@ -53,7 +49,7 @@ void RowStream::run(const std::vector<Row*>& rows, std::int64_t anchors, std::in
     advance(draw(logits, stepped), stepped, done);
 
     // A step's time goes to prefill and decode by their tokens.
-    const double seconds = seconds_since(start);
+    const double seconds = step.seconds();
     const double share = static_cast<double>(prefill_tokens) / static_cast<double>(batch.size());
     stats_.prefill_tokens += prefill_tokens;
     stats_.prefill_seconds += seconds * share;

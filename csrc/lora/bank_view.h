@@ -73,7 +73,7 @@ struct BankView {
   std::vector<BankGroup> groups;
 };
 
-// Bytes that a view of these anchors occupies, for the planner.
+// Elements of A and B that a view of these anchors holds, for the planner.
 std::int64_t bank_parameters(const AnchorBank& bank, const InputGroups& groups, const AnchorSet& active);
 
 }  // namespace contlm::lora
