@@ -18,7 +18,7 @@ from contlm.point import Point  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contlm import zoo
+    from contlm import grid, zoo
 
 __all__ = [
     "AdapterError",
@@ -28,14 +28,15 @@ __all__ = [
     "Interpolator",
     "Point",
     "__version__",
+    "grid",
     "zoo",
 ]
 
 
 def __getattr__(name: str) -> object:
-    # the bundled models are looked at only by those who ask for them
-    if name == "zoo":
+    # the bundled models and the grids are looked at only by those who ask for them
+    if name in ("grid", "zoo"):
         import importlib
 
-        return importlib.import_module("contlm.zoo")
+        return importlib.import_module(f"contlm.{name}")
     raise AttributeError(f"module 'contlm' has no attribute {name!r}")
