@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +13,9 @@ import torch
 
 from contlm import _native
 from contlm._native import TensorSource
+from contlm.fingerprint import CLASSIFIER_FILES, files_digest
 from contlm.hub import resolve_directory
+from contlm.opening import ClassifierOpening
 from contlm.options import compute_dtype, device_name, positive_or_zero
 from contlm.tokenization import Tokenizer
 
@@ -19,8 +23,14 @@ from contlm.tokenization import Tokenizer
 class Classifier:
     """Scores how strongly texts show an attribute; made by `from_pretrained`."""
 
-    def __init__(self, native: _native.Classifier, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        native: _native.Classifier,
+        tokenizer: Tokenizer,
+        opening: ClassifierOpening | None = None,
+    ) -> None:
         self._native = native
+        self._opening = opening
         self._tokenizer = tokenizer.truncated(native.context_length)
 
     @classmethod
@@ -44,15 +54,34 @@ class Classifier:
         tokenizer = Tokenizer.find(folder)
         if tokenizer is None:
             raise FileNotFoundError(f"classifier: no tokenizer.json in {folder}")
+        opening = ClassifierOpening(
+            directory, folder, compute_dtype(dtype), device_name(device), threads
+        )
         native = _native.Classifier(
             config.read_text(encoding="utf-8"),
             TensorSource.open_checkpoint(folder),
             where=str(folder),
-            dtype=compute_dtype(dtype),
-            device=device_name(device),
+            dtype=opening.dtype,
+            device=opening.device,
             threads=positive_or_zero("threads", threads),
         )
-        return cls(native, tokenizer)
+        return cls(native, tokenizer, opening)
+
+    @property
+    def opening(self) -> ClassifierOpening | None:
+        """How it was opened."""
+        return self._opening
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """{"from", "sha256" of its files, "dtype"}; read once."""
+        if self._opening is None:
+            raise ValueError("fingerprint: the classifier must be made by from_pretrained")
+        return {
+            "from": str(self._opening.source),
+            "sha256": files_digest(self._opening.directory, CLASSIFIER_FILES),
+            "dtype": self._opening.dtype,
+        }
 
     @property
     def num_labels(self) -> int:
