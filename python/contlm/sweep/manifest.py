@@ -75,6 +75,8 @@ def _differences(where: str, stored: Any, asked: Any) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{...}"
     if isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 3:
         return f"{len(value)} items"
     text = repr(value)

@@ -79,7 +79,7 @@ class Sweep:
         try:
             (made / store.UNITS).mkdir(parents=True)
             store.write_manifest(made, self._manifest)
-            folder = store.FolderStore(made)
+            folder = store.FolderStore(made, self._manifest)
             for unit, table in self._tables.items():
                 folder.put(unit, table)
             os.replace(made, target)

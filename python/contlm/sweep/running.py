@@ -12,7 +12,7 @@ from contlm.progress import work_bar
 from contlm.sweep.executors import check_executor, open_executor
 from contlm.sweep.manifest import make_manifest
 from contlm.sweep.result import Sweep
-from contlm.sweep.store import FolderStore, MemoryStore, open_folder
+from contlm.sweep.store import MemoryStore, open_folder
 from contlm.sweep.task import Judges, Task
 from contlm.sweep.units import Unit
 
@@ -41,7 +41,7 @@ def run_task(
                 _compute(task, store, waiting, lm, judges, options, progress)
         except KeyboardInterrupt:
             _warn_interrupted(len(store.tables), len(units), out)
-        return Sweep(manifest, store.tables)
+        return Sweep(store.manifest, store.tables)
 
 
 def _compute(
@@ -67,9 +67,9 @@ def _compute(
 
 def _open_store(
     out: str | os.PathLike[str] | None, manifest: dict[str, Any], units: list[Unit], resume: bool
-) -> AbstractContextManager[MemoryStore | FolderStore]:
+) -> AbstractContextManager[MemoryStore]:
     if out is None:
-        return nullcontext(MemoryStore())
+        return nullcontext(MemoryStore(manifest))
     return open_folder(out, manifest, units, resume)
 
 

@@ -32,9 +32,10 @@ _TEMPORARY = ".tmp"
 
 
 class MemoryStore:
-    """Keeps finished units in memory."""
+    """Keeps finished units in memory, with the manifest of their sweep."""
 
-    def __init__(self) -> None:
+    def __init__(self, manifest: Mapping[str, Any]) -> None:
+        self.manifest = manifest
         self.tables: Tables = {}
 
     def put(self, unit: int, table: pa.Table) -> None:
@@ -45,8 +46,8 @@ class FolderStore(MemoryStore):
     """Keeps finished units in memory and in a folder, which holds one sweep; made by
     `open_folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        super().__init__(manifest)
         self.folder = folder
 
     def put(self, unit: int, table: pa.Table) -> None:
@@ -63,25 +64,26 @@ class FolderStore(MemoryStore):
 
 @contextmanager
 def open_folder(
-    out: str | os.PathLike[str], manifest: dict[str, Any], units: Sequence[Unit], resume: bool
+    out: str | os.PathLike[str], manifest: Mapping[str, Any], units: Sequence[Unit], resume: bool
 ) -> Iterator[FolderStore]:
     """The store of a sweep in `out`, with what is finished there already; locked until the block
     ends.
 
-    `manifest` becomes what the folder's says where only what is noted differs. ValueError naming
-    what differs when the folder holds another configuration, FileExistsError when it holds other
-    things or must not be resumed, BlockingIOError while another process works in it.
+    A manifest that is there stays, with the machine that it notes. ValueError naming what differs
+    when the folder holds another configuration, FileExistsError when it holds other things or must
+    not be resumed, BlockingIOError while another process works in it.
     """
     folder = Path(out).expanduser().absolute()
     _make_folder(folder)
     with _locked(folder):
-        store = FolderStore(folder)
-        if _adopt(folder, manifest, resume):
-            _remove_temporary(folder)
-            store.tables = _finished(folder, units)
-        else:
-            write_manifest(folder, manifest)
+        stored = _stored(folder, manifest, resume)
+        _remove_temporary(folder)
         _make_folder(folder / UNITS)
+        store = FolderStore(folder, manifest if stored is None else stored)
+        if stored is None:
+            write_manifest(folder, manifest)
+        else:
+            store.tables = _finished(folder, units)
         yield store
 
 
@@ -164,12 +166,12 @@ def write_whole(file: Path, content: Any) -> None:
             beside.unlink(missing_ok=True)
 
 
-def _adopt(folder: Path, manifest: dict[str, Any], resume: bool) -> bool:
-    """Whether the folder already holds this sweep; False when it holds nothing."""
+def _stored(folder: Path, manifest: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
+    """The manifest of this very sweep in the folder; None when there is nothing to go on from."""
     there = {p.name for p in folder.iterdir() if p.name != _LOCK and p.suffix != _TEMPORARY}
     finished = unit_files(folder)
     if there <= {UNITS} and not finished:
-        return False
+        return None
     if MANIFEST not in there:
         raise FileExistsError(
             f"out: {folder} must be a new or empty folder or hold a sweep, it has "
@@ -184,13 +186,13 @@ def _adopt(folder: Path, manifest: dict[str, Any], resume: bool) -> bool:
     different = differences(stored, json.loads(json.dumps(manifest)))
     if different and not finished:
         # nothing can be mixed in where nothing is finished
-        return False
+        return None
     if different:
         raise ValueError(
             f"out: {folder} holds a sweep of another configuration: {'; '.join(different)}; give "
             "another folder, or ask for the same"
         )
-    return True
+    return stored
 
 
 def _finished(folder: Path, units: Sequence[Unit]) -> Tables:
