@@ -79,7 +79,7 @@ class Interpolator(Scoring, Sweeping, Exporting):
         device: "auto" (CUDA when torch sees one), "cpu", "cuda", "cuda:1", ...
         quantize: only None in this version.
         threads, max_rows: CPU threads, and rows that decode together; None leaves the choice to the
-            engine.
+            engine (128 rows, or fewer where their keys and values would take more than 2 GiB).
 
         What the adapter reader warns of is issued as UserWarning and kept in `.warnings`.
         FileNotFoundError for a path that is not there, CheckpointError and AdapterError

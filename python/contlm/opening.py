@@ -65,6 +65,7 @@ class ClassifierOpening:
 
     source: str | os.PathLike[str]
     directory: Path
+    head: str
     dtype: str
     device: str
     threads: int | None
@@ -82,7 +83,11 @@ class ClassifierOpening:
         from contlm.classifier import Classifier
 
         return Classifier.from_pretrained(
-            self.source, dtype=self.dtype, device=self.device, threads=self.threads
+            self.source,
+            head=self.head,
+            dtype=self.dtype,
+            device=self.device,
+            threads=self.threads,
         )
 
 

@@ -94,6 +94,11 @@ def make_task(
     ids = encode_prompts(given, lm.tokenizer, bos, lm.engine.vocab_size)
     is_text = isinstance(given[0], str)
     metrics, text, options = measured.resolve(lm)
+    if "self_bleu" in metrics and samples < 2:
+        raise ValueError(
+            "metrics: 'self_bleu' compares the texts of a prompt, so num_return_sequences must be "
+            f"at least 2, got {samples}"
+        )
     return Task(
         prompts=given,
         prompt_ids=ids,
