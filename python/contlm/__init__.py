@@ -18,7 +18,8 @@ from contlm.point import Point  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contlm import zoo
+    from contlm import analysis, plot, zoo
+    from contlm.reporting import report
 
 __all__ = [
     "AdapterError",
@@ -28,14 +29,21 @@ __all__ = [
     "Interpolator",
     "Point",
     "__version__",
+    "analysis",
+    "plot",
+    "report",
     "zoo",
 ]
 
 
 def __getattr__(name: str) -> object:
-    # the bundled models are looked at only by those who ask for them
-    if name == "zoo":
+    # pandas, matplotlib and the bundled models are loaded only for those who ask for them
+    if name in ("analysis", "plot", "zoo"):
         import importlib
 
-        return importlib.import_module("contlm.zoo")
+        return importlib.import_module(f"contlm.{name}")
+    if name == "report":
+        from contlm.reporting import report
+
+        return report
     raise AttributeError(f"module 'contlm' has no attribute {name!r}")
