@@ -21,6 +21,9 @@ BASE = "base"
 
 # the part of the largest entry that rounding may take from symmetry and from zero
 _ROUNDING = 1e-6
+# of the stress-1, which lies between 0 and 1
+_STILL = 1e-9
+_MAX_TRANSFORMS = 3000
 
 
 def similarity(
@@ -54,16 +57,23 @@ def similarity(
     return found
 
 
-def mds(distances: pd.DataFrame, dim: int = 2) -> pd.DataFrame:
-    """Classical multidimensional scaling (Torgerson, 1952) of distances [N, N] (`similarity` with
-    kind="frobenius"): coordinates [N, dim], columns mds_1, mds_2, ...
+def mds(distances: pd.DataFrame, dim: int = 2, method: str = "classical") -> pd.DataFrame:
+    """Multidimensional scaling of distances [N, N] (`similarity` with kind="frobenius"):
+    coordinates [N, dim], columns mds_1, mds_2, ...
 
-    The leading eigenvectors of -1/2 J d^2 J, times the roots of their eigenvalues. The coordinate
-    of largest magnitude of each axis is positive, so the picture does not depend on the solver.
-    `.attrs["explained"]` holds each axis' share of the sum of the positive eigenvalues. Axes past
-    the configuration's rank are zero. ValueError unless distances are square, symmetric, finite,
-    non-negative and zero on the diagonal, and 1 <= dim <= N.
+    method: "classical" (Torgerson, 1952) takes the leading eigenvectors of -1/2 J d^2 J times the
+        roots of their eigenvalues; it is exact where the distances fit into `dim` dimensions, and
+        `.attrs["explained"]` holds each axis' share of the sum of the positive eigenvalues.
+        "stress" starts there and moves the points until their distances fit best in least squares
+        (SMACOF, de Leeuw, 1977), which keeps apart what a projection lays over one another;
+        `.attrs["stress"]` holds Kruskal's stress-1.
+
+    The coordinate of largest magnitude of each axis is positive, so the picture does not depend on
+    the solver. Classical axes past the configuration's rank are zero. ValueError unless distances
+    are square, symmetric, finite, non-negative and zero on the diagonal, and 1 <= dim <= N.
     """
+    if method not in ("classical", "stress"):
+        raise ValueError(f'method: must be "classical" or "stress", got {method!r}')
     d = _checked_distances(distances)
     n = len(d)
     if not 1 <= dim <= n:
@@ -74,22 +84,31 @@ def mds(distances: pd.DataFrame, dim: int = 2) -> pd.DataFrame:
     # noise of a zero eigenvalue would come out as a coordinate of its root
     values = np.where(values > values[0] * n * np.finfo(np.float64).eps, values, 0.0)
     coordinates = vectors[:, :dim] * np.sqrt(values[:dim])
+    if method == "stress":
+        coordinates = _least_stress(coordinates, d)
     largest = coordinates[np.abs(coordinates).argmax(axis=0), np.arange(dim)]
     coordinates = coordinates * np.where(largest < 0, -1.0, 1.0)
     total = values.sum()
     found = pd.DataFrame(
         coordinates, index=distances.index, columns=[f"mds_{k + 1}" for k in range(dim)]
     )
-    found.attrs["explained"] = [float(v / total) if total > 0 else 0.0 for v in values[:dim]]
+    if method == "stress":
+        found.attrs["stress"] = _stress(coordinates, d)
+    else:
+        found.attrs["explained"] = [float(v / total) if total > 0 else 0.0 for v in values[:dim]]
     return found
 
 
-def positions(lm: Interpolator, step: float = 0.1, dim: int = 2) -> pd.DataFrame:
+def positions(
+    lm: Interpolator, step: float = 0.1, dim: int = 2, method: str = "stress"
+) -> pd.DataFrame:
     """Where the base, the anchors and the models between each pair lie: MDS of their Frobenius
     distances (the paper's Fig. 31).
 
     One row a model: its name, mds_1 ... mds_dim, attribute and alpha; the base comes first, as
     "base" with attribute "" and alpha NaN. step: between neighbouring alphas; it must divide 1.
+    method: of `mds`. Near-orthogonal anchors need as many dimensions as there are: all models of an
+    attribute fall on one point of the first classical axes, which is why "stress" is the default.
     """
     count = round(1 / step) if step > 0 else 0
     if count < 1 or abs(count * step - 1) > 1e-9:
@@ -97,15 +116,45 @@ def positions(lm: Interpolator, step: float = 0.1, dim: int = 2) -> pd.DataFrame
     inner = [round(k / count, 12) for k in range(1, count)]
     between = {(a, alpha): Point({a: alpha}) for a in lm.attributes for alpha in inner}
     named = {f"{a}@{alpha:g}": point for (a, alpha), point in between.items()}
-    found = mds(similarity(lm, "frobenius", {BASE: Point(), **named}), dim)
+    found = mds(similarity(lm, "frobenius", {BASE: Point(), **named}), dim, method)
     ends = [(a, alpha) for a in lm.attributes for alpha in (0.0, 1.0)]
     place = [*ends, ("", np.nan), *between]
     found["attribute"] = [a for a, _ in place]
     found["alpha"] = [alpha for _, alpha in place]
-    explained = found.attrs["explained"]
-    found = found.loc[[BASE, *(name for name in found.index if name != BASE)]]
-    found.attrs["explained"] = explained
-    return found
+    base_first = found.loc[[BASE, *(name for name in found.index if name != BASE)]]
+    base_first.attrs.update(found.attrs)
+    return base_first
+
+
+def _least_stress(coordinates: Floats, d: Floats) -> Floats:
+    """Guttman transforms, x <- B(x) x / N, until the stress stands still; each lowers it."""
+    n, before = len(d), np.inf
+    # coincident points attract no force; a fixed tiny shift sets them apart
+    scale = float(d.max()) or 1.0
+    x = coordinates + 1e-3 * scale * np.random.default_rng(0).standard_normal(coordinates.shape)
+    for _ in range(_MAX_TRANSFORMS):
+        between = _between(x)
+        ratio = np.divide(d, between, out=np.zeros_like(d), where=between > 0)
+        x = (np.diag(ratio.sum(axis=1)) - ratio) @ x / n
+        stress = _stress(x, d)
+        if before - stress < _STILL:
+            break
+        before = stress
+    # the axes along which the points spread most, as the classical ones are
+    _, _, turn = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
+    turned: Floats = (x - x.mean(axis=0)) @ turn.T
+    return turned
+
+
+def _stress(coordinates: Floats, d: Floats) -> float:
+    """Kruskal's stress-1: sqrt(sum (|x_i - x_j| - d_ij)^2 / sum d_ij^2)."""
+    total = float((d**2).sum())
+    return float(np.sqrt(((_between(coordinates) - d) ** 2).sum() / total)) if total > 0 else 0.0
+
+
+def _between(coordinates: Floats) -> Floats:
+    apart: Floats = np.linalg.norm(coordinates[:, None] - coordinates[None], axis=-1)
+    return apart
 
 
 def _compared(gram: Floats, kind: str) -> Floats:

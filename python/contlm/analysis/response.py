@@ -205,7 +205,7 @@ def _sound(line: pd.DataFrame, low: int, high: int, factor: float) -> npt.NDArra
     sound = np.isfinite(line.filter(regex="^(perplexity|dist_)")).all(axis=1).to_numpy()
     for column, limit in _limits(line, low, high, factor).items():
         values = line[column].to_numpy(dtype=np.float64)
-        sound &= values <= limit if column == "perplexity" else values >= limit
+        sound = sound & (values <= limit if column == "perplexity" else values >= limit)
     return sound
 
 

@@ -1,8 +1,8 @@
 """Pictures of sweeps and anchors: matplotlib Axes in and out, made to be put into a paper.
 
 Every function takes a `contlm.Sweep` or its summary (pictures of anchors: an Interpolator or a
-table of `contlm.analysis`) and `ax=`, and returns the Axes that it drew on, or an array of them. `save`
-writes the figure with its text as text.
+table of `contlm.analysis`) and `ax=`, and returns the Axes that it drew on, or an array of
+them. `save` writes the figure with its text as text.
 """
 
 from __future__ import annotations

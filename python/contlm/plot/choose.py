@@ -66,17 +66,17 @@ def auto(sweep: Any) -> np.ndarray:
     if kind == "entangle":
         return np.array([entanglement(sweep)], dtype=object)
     if kind == "product":
-        return _products(table)
+        return _products(sweep, table)
     return response(sweep)
 
 
-def _products(table: pd.DataFrame) -> np.ndarray:
+def _products(sweep: Any, table: pd.DataFrame) -> np.ndarray:
     columns = [f"score_{n}" for n in scored_attributes(table)]
     columns += ["perplexity"] * ("perplexity" in table.columns)
     require_columns(table, [] if columns else ["score_" + moved_attributes(table)[0]])
     panels = panel_axes(None, len(columns), height=2.3)
     for panel, column in zip(panels, columns, strict=True):
-        product(table, column, ax=panel, colorbar=False)
+        product(sweep, column, ax=panel, colorbar=False)
     return panels
 
 

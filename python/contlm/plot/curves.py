@@ -45,6 +45,14 @@ class _Stable(NamedTuple):
     tolerance: float | None
 
 
+class _Look(NamedTuple):
+    """A curve's colour, its marker and what the legend calls it."""
+
+    ink: str
+    shape: str
+    text: str
+
+
 @styled
 def alpha_curve(
     sweep: Any,
@@ -65,8 +73,9 @@ def alpha_curve(
         None draws every attribute that the sweep moves alone. A single attribute's stable range is
         shaded.
     value: "score" (of the attribute itself, with a band: the normal interval of `confidence` from
-        score_<attr>_sem), or a column such as "perplexity", "dist_1" or "score_<other>". Perplexity
-        and dist-n of a single attribute show the limit that `factor` sets.
+        score_<attr>_sem), a column such as "perplexity", "dist_1" or "score_<other>", or, for a
+        single attribute, "dist": every dist-n together. Perplexity and dist-n of a single attribute
+        show the limit that `factor` sets.
     factor, tolerance: of `contlm.analysis.stable_range`; without alpha 0 and 1 in the sweep no
         range is marked.
     color, label: for a single attribute, to lay methods or truths over one another on one `ax`.
@@ -79,24 +88,25 @@ def alpha_curve(
     attrs = _attributes(table, attr)
     axes = one_axes(ax)
     rule = _Stable(factor, tolerance)
-    for k, name in enumerate(attrs):
+    single = len(attrs) == 1
+    for name in attrs:
         line = line_of(table, name)
-        column = f"score_{name}" if value == "score" else value
-        require_columns(line, [column])
-        rank = attributes_of(table).index(name) if len(attrs) > 1 else 0
-        shade = len(attrs) == 1
-        text = (label if shade else None) or (name if not shade else "")
+        columns = _columns(line, name, value, single)
         stable = _stable(line, name, rule)
-        _draw(axes, line, (name, column), stable, (color or colour(rank), marker(rank), text))
-        if column.startswith("score_"):
-            _band(axes, line, (name, column), confidence, color or colour(rank))
-        if shade:
+        for k, column in enumerate(columns):
+            rank = k if single else attributes_of(table).index(name)
+            text = value_label(column) if len(columns) > 1 else (label if single else name)
+            look = _Look(color or colour(rank), marker(rank), text or "_curve")
+            _draw(axes, line, (name, column), stable, look)
+            _band(axes, line, (name, column), confidence, look.ink)
+            if single:
+                ink = look.ink if len(columns) > 1 else GREY
+                _mark_limit(axes, line, (name, column), rule, ink)
+        if single:
             _mark_range(axes, stable)
-            _mark_limit(axes, line, (name, column), rule)
-        if k == 0:
-            _dress(axes, attrs, value)
+    _dress(axes, attrs, value)
     _scale(axes, value)
-    _legend(axes, attrs, confidence if value.startswith("score") else None)
+    _legend(axes, attrs, confidence)
     return axes
 
 
@@ -111,14 +121,13 @@ def alpha_panels(
 ) -> np.ndarray:
     """Score, perplexity and diversity beside each other, an `alpha_curve` each: [panels] of Axes.
 
-    values: the columns to draw; None takes "score" and, of perplexity and dist_1..3, what the sweep
-    has. ax: as many Axes as there are values. options: those of `alpha_curve`.
+    values: what to draw, as `alpha_curve` takes it; None takes what the sweep has of score,
+    perplexity, and dist-n ("dist" of one attribute, dist_2 of several).
+    ax: as many Axes as there are values. options: those of `alpha_curve`.
     """
     table = summary_of(sweep)
     if values is None:
-        found = [f"score_{name}" in table.columns for name in _attributes(table, attr)]
-        others = ["perplexity", *diversities(table)]
-        values = ["score"] * all(found) + [c for c in others if c in table.columns]
+        values = _panel_values(table, _attributes(table, attr))
     if not values:
         raise ValueError(
             "values: the sweep has neither scores nor perplexity nor dist-n along its lines; "
@@ -144,6 +153,30 @@ def _attributes(table: pd.DataFrame, attr: str | Sequence[str] | None) -> tuple[
     return found
 
 
+def _panel_values(table: pd.DataFrame, attrs: Sequence[str]) -> list[str]:
+    values = ["score"] if all(f"score_{name}" in table.columns for name in attrs) else []
+    values += ["perplexity"] if "perplexity" in table.columns else []
+    found = diversities(table)
+    if found:
+        several = "dist_2" if "dist_2" in found else found[0]
+        values.append("dist" if len(attrs) == 1 else several)
+    return values
+
+
+def _columns(line: pd.DataFrame, name: str, value: str, single: bool) -> tuple[str, ...]:
+    if value != "dist":
+        columns: tuple[str, ...] = (f"score_{name}" if value == "score" else value,)
+    elif single:
+        columns = diversities(line) or ("dist_1",)
+    else:
+        raise ValueError(
+            'value: "dist" draws several curves for one attribute, got several attributes; name '
+            'one column, such as "dist_2"'
+        )
+    require_columns(line, columns)
+    return columns
+
+
 def _stable(line: pd.DataFrame, name: str, rule: _Stable) -> tuple[float, float] | None:
     """The stable range; None where the line cannot say, NaNs where there is none."""
     alphas = line[f"alpha_{name}"]
@@ -157,21 +190,20 @@ def _draw(
     line: pd.DataFrame,
     what: tuple[str, str],
     stable: tuple[float, float] | None,
-    look: tuple[str, str, str],
+    look: _Look,
 ) -> None:
     (name, column), (ink, shape, text) = what, look
     x, y = line[f"alpha_{name}"].to_numpy(), line[column].to_numpy(dtype=np.float64)
     if stable is None:
-        axes.plot(x, y, color=ink, marker=shape, label=text or "_curve")
+        axes.plot(x, y, color=ink, marker=shape, label=text)
         return
     inside = (x >= stable[0]) & (x <= stable[1])
-    named = text or "_curve"
     axes.plot(
         x, y, color=ink, marker=shape, markerfacecolor="white", linestyle=(0, (3, 2)),
-        linewidth=1.0, markersize=3.5, label=named if not inside.any() else "_outside",
+        linewidth=1.0, markersize=3.5, label="_outside" if inside.any() else text,
     )  # fmt: skip
     if inside.any():
-        axes.plot(x[inside], y[inside], color=ink, marker=shape, label=named)
+        axes.plot(x[inside], y[inside], color=ink, marker=shape, label=text)
 
 
 def _band(
@@ -183,7 +215,7 @@ def _band(
     reach = NormalDist().inv_cdf(0.5 + confidence / 2) * line[f"{column}_sem"]
     axes.fill_between(
         line[f"alpha_{name}"], line[column] - reach, line[column] + reach,
-        color=ink, alpha=0.18, linewidth=0, label="_band",
+        color=ink, alpha=0.15, linewidth=0, label="_band",
     )  # fmt: skip
 
 
@@ -195,32 +227,40 @@ def _mark_range(axes: Axes, stable: tuple[float, float] | None) -> None:
         )  # fmt: skip
 
 
-def _mark_limit(axes: Axes, line: pd.DataFrame, what: tuple[str, str], rule: _Stable) -> None:
+def _mark_limit(
+    axes: Axes, line: pd.DataFrame, what: tuple[str, str], rule: _Stable, ink: str
+) -> None:
     name, column = what
     if not {0.0, 1.0} <= set(line[f"alpha_{name}"]):
         return
     limit = stable_limits(line, name, rule.factor).get(column)
     if limit is not None:
         times = "×" if column == "perplexity" else "÷"
+        text = f"limit: worse anchor {times} {rule.factor:g}"
+        known = {str(line.get_label()) for line in axes.lines}
         axes.axhline(
-            limit, color=GREY, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1,
-            label=f"anchors' worse {times} {rule.factor:g}",
+            limit, color=ink, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1,
+            label="_limit" if text in known else text,
         )  # fmt: skip
 
 
 def _dress(axes: Axes, attrs: Sequence[str], value: str) -> None:
     moved = f" of {attrs[0]}" if len(attrs) == 1 else ""
-    axes.set_xlabel(f"α{moved} (0: low anchor, 1: high anchor)")
+    axes.set_xlabel(f"α{moved}")
     own = f"{attrs[0]} score" if len(attrs) == 1 else "score of the attribute"
-    axes.set_ylabel(own if value == "score" else value_label(value))
+    names = {"score": own, "dist": "dist-n (diversity)"}
+    axes.set_ylabel(names.get(value, value_label(value)))
     for anchor in (0.0, 1.0):
-        axes.axvline(anchor, color="0.75", linewidth=0.7, zorder=0.5)
+        axes.axvline(
+            anchor, color="0.7", linewidth=0.7, zorder=0.5,
+            label="anchors (α = 0, 1)" if anchor == 0 else "_anchor",
+        )  # fmt: skip
 
 
 def _scale(axes: Axes, value: str) -> None:
     if value.startswith("score"):
         axes.set_ylim(-0.03, 1.03)
-    elif value.startswith("dist_"):
+    elif value.startswith("dist"):
         axes.set_ylim(0, 1.03)
     elif value.endswith("perplexity"):
         drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in _curves(axes)])
@@ -241,7 +281,7 @@ def _curves(axes: Axes) -> list[Line2D]:
     return [line for line in axes.lines if line.get_marker() not in ("None", None, "")]
 
 
-def _legend(axes: Axes, attrs: Sequence[str], confidence: float | None) -> None:
+def _legend(axes: Axes, attrs: Sequence[str], confidence: float) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(attrs) > 1:
         handles.append(
@@ -251,13 +291,17 @@ def _legend(axes: Axes, attrs: Sequence[str], confidence: float | None) -> None:
             )
         )  # fmt: skip
         labels.append("outside its stable range")
-    if confidence is not None and any(c.get_label() == "_band" for c in axes.collections):
+    if any(c.get_label() == "_band" for c in axes.collections):
         from matplotlib.patches import Patch
 
         handles.append(Patch(facecolor=GREY, alpha=0.25))
         labels.append(f"{100 * confidence:g} % interval")
     if handles:
-        axes.legend(handles, labels, loc="best", handlelength=1.8)
+        # above the Axes, where no curve can pass under it
+        axes.legend(
+            handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.01), borderaxespad=0.0,
+            ncols=2 if len(attrs) == 1 else 3, handlelength=1.6, columnspacing=1.2,
+        )  # fmt: skip
 
 
 def _share_legend(panels: np.ndarray) -> None:

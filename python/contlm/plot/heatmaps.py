@@ -44,6 +44,10 @@ _KIND_LABELS = {
 }
 
 
+# the luminance on which black and white read equally well: (1.05 * 0.05) ** 0.5 - 0.05
+_MIDDLE = 0.179
+
+
 class _Look(NamedTuple):
     """The colours of a heatmap and its numbers' format."""
 
@@ -140,7 +144,9 @@ def product(
     None is the first one's score. ValueError where something else varies too.
     """
     table = summary_of(sweep)
-    names = tuple(attributes) if attributes is not None else moved_attributes(table)
+    known = getattr(grid_of(sweep), "axes", {}).get("alphas", {})
+    moved = tuple(known) if isinstance(known, Mapping) and known else moved_attributes(table)
+    names = tuple(attributes) if attributes is not None else moved
     if len(names) != 2:
         raise ValueError(
             f"attributes: a heatmap has two axes, got {len(names)} ({', '.join(names) or 'none'}); "
@@ -187,6 +193,7 @@ def entanglement(
     _heat(axes, cells, look, True, "area under |change of score|")
     at = "" if level is None else f" at α = {number(float(level))}"
     axes.set(xlabel="attribute moved", ylabel=f"attribute held{at} and scored")
+    axes.invert_yaxis()
     _slant(axes)
     return axes
 
@@ -329,7 +336,7 @@ def _heat(
         colours = mpl.colormaps[look.scale](look.norm(values))
         for (row, column), value in np.ndenumerate(values):
             if np.isfinite(value):
-                dark = colours[row, column, :3] @ (0.299, 0.587, 0.114) < 0.55
+                dark = _luminance(colours[row, column, :3]) < _MIDDLE
                 axes.text(
                     column, row, f"{value:{look.form}}".replace("-", "−"),
                     ha="center", va="center", color="white" if dark else "black",
@@ -337,6 +344,12 @@ def _heat(
                 )  # fmt: skip
     if bar is not None:
         _colorbar([axes], look, bar)
+
+
+def _luminance(rgb: np.ndarray) -> float:
+    """Relative luminance of an sRGB colour (WCAG 2)."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
 
 
 def _tick(value: Any) -> str:
@@ -349,8 +362,11 @@ def _slant(axes: Axes) -> None:
 
 
 def _colorbar(hosts: list[Axes], look: _Look, label: str) -> None:
-    bar = figure_of(hosts[0]).colorbar(
-        ScalarMappable(look.norm, look.scale), ax=hosts, label=label, pad=0.02,
-        shrink=0.8 if len(hosts) == 1 else 0.5,
-    )  # fmt: skip
+    # beside one heatmap the bar is as tall as its cells, whatever room they leave
+    place: dict[str, Any] = (
+        {"cax": hosts[0].inset_axes((1.04, 0.0, 0.05, 1.0))}
+        if len(hosts) == 1
+        else {"ax": hosts, "pad": 0.02, "shrink": 0.5}
+    )
+    bar = figure_of(hosts[0]).colorbar(ScalarMappable(look.norm, look.scale), label=label, **place)
     bar.outline.set_visible(False)  # type: ignore[operator]

@@ -57,6 +57,8 @@ def mds(source: Any, step: float = 0.1, *, ax: Axes | None = None) -> Axes:
     for axis, k in ((axes.xaxis, 0), (axes.yaxis, 1)):
         share = f" ({100 * shares[k]:.0f} % of variance)" if len(shares) > k else ""
         axis.set_label_text(f"MDS {k + 1}{share}")
+    if "stress" in table.attrs:
+        axes.set_title(f"stress {table.attrs['stress']:.2f}", loc="right", fontsize="small")
     axes.set_aspect("equal", adjustable="datalim")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=1.2)
     return axes
@@ -65,7 +67,8 @@ def mds(source: Any, step: float = 0.1, *, ax: Axes | None = None) -> Axes:
 @styled
 def response(sweep: Any, *, ax: Any = None) -> np.ndarray:
     """Each score against the weight lambda alpha of its own attribute's high anchor, a dot a point:
-    for sweeps with no plainer picture (random points, products of many). [panels] of Axes.
+    for sweeps with no plainer picture (random points, products of many); bars are one standard
+    error. [panels] of Axes.
 
     ax: as many Axes as the sweep has scores of attributes that it moves.
     """

@@ -74,15 +74,15 @@ def simplex(
     place = lam_of(rows, corners) @ CORNERS
     values = rows[column].to_numpy(dtype=np.float64)
     _surface(axes, place, values, norm, scale)
-    _frame(axes, corners)
+    _frame(axes, corners, 0.07 if annotate else 0.0)
     axes.scatter(
-        place[:, 0], place[:, 1], c=values, cmap=scale, norm=norm, s=26, edgecolors="white", linewidths=0.9,
-        zorder=3, clip_on=False,
+        place[:, 0], place[:, 1], c=values, cmap=scale, norm=norm, s=26,
+        edgecolors="white", linewidths=0.9, zorder=3, clip_on=False,
     )  # fmt: skip
     if annotate:
-        _annotate(axes, place, values, norm)
+        _annotate(axes, place, values)
     note = alpha_note(rows, corners)
-    axes.set_title(f"{value_label(column)}, {note}" if note else value_label(column), pad=16)
+    axes.set_title(f"{value_label(column)}, {note}" if note else value_label(column), pad=20)
     if colorbar:
         _colorbar([axes], norm, scale, value_label(column))
     return axes
@@ -110,6 +110,8 @@ def simplex_panels(
     rows = _lattice(table, corners)
     scores = [c for c in columns if c.startswith("score_")]
     panels = panel_axes(ax, len(columns), wide=4 if len(columns) == 4 else 3, height=2.05)
+    note = alpha_note(rows, corners)
+    at = f" at {note}" if note else ""
     limits = {"vmin": options.pop("vmin", None), "vmax": options.pop("vmax", None)}
     shared = _norm(rows[scores], **limits) if scores else None
     for panel, column in zip(panels, columns, strict=True):
@@ -118,16 +120,13 @@ def simplex_panels(
             table, column, corners, ax=panel, vmin=norm.vmin, vmax=norm.vmax,
             colorbar=False, **options,
         )  # fmt: skip
-        panel.set_title(value_label(column), pad=14)
+        panel.set_title(value_label(column), pad=18 if options.get("annotate") else 14)
         if column not in scores:
             scale = options.get("cmap") or _scale_of(column)
-            _colorbar([panel], norm, scale, value_label(column), flat=True)
+            _colorbar([panel], norm, scale, value_label(column) + at, flat=True)
     if shared is not None:
         hosts = [p for p, c in zip(panels, columns, strict=True) if c in scores]
-        _colorbar(hosts, shared, options.get("cmap") or SCALE, "score", flat=True)
-    note = alpha_note(rows, corners)
-    if ax is None and note:
-        figure_of(panels).suptitle(f"λ over {', '.join(corners)}; {note}", fontsize="medium")
+        _colorbar(hosts, shared, options.get("cmap") or SCALE, "score" + at, flat=True)
     return panels
 
 
@@ -232,23 +231,25 @@ def _surface(
     bands.set_linewidth(0.4)
 
 
-def _frame(axes: Axes, corners: Sequence[str]) -> None:
+def _frame(axes: Axes, corners: Sequence[str], lift: float) -> None:
     outline = np.vstack([CORNERS, CORNERS[:1]])
     axes.plot(*outline.T, color="0.25", linewidth=0.8, zorder=2, label="_frame")
-    places = ((0.0, -0.06, "center", "top"), (1.0, -0.06, "center", "top"),
-              (0.5, _HEIGHT + 0.05, "center", "bottom"))  # fmt: skip
+    # names hang inward from their corners, so that neighbouring triangles' names keep apart
+    places = ((-0.06, -0.06, "left", "top"), (1.06, -0.06, "right", "top"),
+              (0.5, _HEIGHT + 0.055, "center", "bottom"))  # fmt: skip
     for name, (x, y, across, upright) in zip(corners, places, strict=True):
-        axes.text(x, y, name, ha=across, va=upright)
+        axes.text(x, y + (lift if y > 0 else 0), name, ha=across, va=upright, fontsize="small")
     axes.set(xlim=(-0.06, 1.06), ylim=(-0.04, _HEIGHT + 0.04), aspect="equal")
     axes.set_axis_off()
 
 
 def _annotate(
-    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], norm: Normalize
+    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any]
 ) -> None:
+    form = "{:.2f}".format if np.nanmax(np.abs(values)) < 10 else number
     for (x, y), value in zip(place, values, strict=True):
         axes.annotate(
-            number(value), (x, y), xytext=(0, 5), textcoords="offset points", ha="center",
+            form(value), (x, y), xytext=(0, 5), textcoords="offset points", ha="center",
             va="bottom", fontsize="x-small", zorder=4,
             bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
         )  # fmt: skip
