@@ -86,7 +86,7 @@ def alpha_curve(
         raise ValueError(f"confidence: must lie between 0 and 1, got {confidence!r}")
     table = summary_of(sweep)
     attrs = _attributes(table, attr)
-    axes = one_axes(ax)
+    axes = one_axes(ax, height=2.6 if len(attrs) == 1 else 3.0)
     rule = _Stable(factor, tolerance)
     single = len(attrs) == 1
     for name in attrs:
@@ -106,7 +106,7 @@ def alpha_curve(
             _mark_range(axes, stable)
     _dress(axes, attrs, value)
     _scale(axes, value)
-    _legend(axes, attrs, confidence)
+    _legend(axes, attrs, confidence, above=ax is None)
     return axes
 
 
@@ -281,7 +281,7 @@ def _curves(axes: Axes) -> list[Line2D]:
     return [line for line in axes.lines if line.get_marker() not in ("None", None, "")]
 
 
-def _legend(axes: Axes, attrs: Sequence[str], confidence: float) -> None:
+def _legend(axes: Axes, attrs: Sequence[str], confidence: float, above: bool) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if len(attrs) > 1:
         handles.append(
@@ -290,17 +290,18 @@ def _legend(axes: Axes, attrs: Sequence[str], confidence: float) -> None:
                 linestyle=(0, (3, 2)), linewidth=1.0, markersize=3.5,
             )
         )  # fmt: skip
-        labels.append("outside its stable range")
+        labels.append("outside stable range")
     if any(c.get_label() == "_band" for c in axes.collections):
         from matplotlib.patches import Patch
 
         handles.append(Patch(facecolor=GREY, alpha=0.25))
         labels.append(f"{100 * confidence:g} % interval")
     if handles:
-        # above the Axes, where no curve can pass under it
+        # above the Axes no curve passes under it; the room there is ours only on our own figure
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "ncols": 2}
         axes.legend(
-            handles, labels, loc="lower left", bbox_to_anchor=(0.0, 1.01), borderaxespad=0.0,
-            ncols=2 if len(attrs) == 1 else 3, handlelength=1.6, columnspacing=1.2,
+            handles, labels, borderaxespad=0.0, handlelength=1.6, columnspacing=1.2,
+            **(place if above else {"loc": "best"}),
         )  # fmt: skip
 
 

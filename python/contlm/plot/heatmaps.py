@@ -308,7 +308,8 @@ def _look(column: str, values: np.ndarray, vmin: float | None, vmax: float | Non
     if high <= low:
         high = low + 1.0
     scale = SCALE if score or column.startswith("dist_") else WORSE_SCALE
-    return _Look(Normalize(low, high), scale, ".2f" if high < 10 else ".3g")
+    form = ".2f" if high < 10 else ".1f" if high < 100 else ".0f" if high < 1e4 else ".0e"
+    return _Look(Normalize(low, high), scale, form)
 
 
 def _heat(

@@ -82,7 +82,7 @@ def simplex(
     if annotate:
         _annotate(axes, place, values)
     note = alpha_note(rows, corners)
-    axes.set_title(f"{value_label(column)}, {note}" if note else value_label(column), pad=20)
+    axes.set_title(f"{value_label(column)}, {note}" if note else value_label(column))
     if colorbar:
         _colorbar([axes], norm, scale, value_label(column))
     return axes
@@ -109,7 +109,7 @@ def simplex_panels(
     require_columns(table, columns)
     rows = _lattice(table, corners)
     scores = [c for c in columns if c.startswith("score_")]
-    panels = panel_axes(ax, len(columns), wide=4 if len(columns) == 4 else 3, height=2.05)
+    panels = panel_axes(ax, len(columns), wide=4 if len(columns) == 4 else 3, height=2.3)
     note = alpha_note(rows, corners)
     at = f" at {note}" if note else ""
     limits = {"vmin": options.pop("vmin", None), "vmax": options.pop("vmax", None)}
@@ -120,7 +120,7 @@ def simplex_panels(
             table, column, corners, ax=panel, vmin=norm.vmin, vmax=norm.vmax,
             colorbar=False, **options,
         )  # fmt: skip
-        panel.set_title(value_label(column), pad=18 if options.get("annotate") else 14)
+        panel.set_title(value_label(column))
         if column not in scores:
             scale = options.get("cmap") or _scale_of(column)
             _colorbar([panel], norm, scale, value_label(column) + at, flat=True)
@@ -239,7 +239,7 @@ def _frame(axes: Axes, corners: Sequence[str], lift: float) -> None:
               (0.5, _HEIGHT + 0.055, "center", "bottom"))  # fmt: skip
     for name, (x, y, across, upright) in zip(corners, places, strict=True):
         axes.text(x, y + (lift if y > 0 else 0), name, ha=across, va=upright, fontsize="small")
-    axes.set(xlim=(-0.06, 1.06), ylim=(-0.04, _HEIGHT + 0.04), aspect="equal")
+    axes.set(xlim=(-0.06, 1.06), ylim=(-0.06, _HEIGHT + 0.13 + lift), aspect="equal")
     axes.set_axis_off()
 
 
