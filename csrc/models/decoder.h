@@ -50,6 +50,11 @@ class Decoder {
   // The last layer computes only what those need.
   at::Tensor forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const;
 
+  // -log p [S] fp32 of `targets` [S] at the selected tokens. The head runs on those alone, a few at a time, so that
+  // their logits never exist together.
+  at::Tensor target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache, const lora::Standpoint& at,
+                        Monitor& monitor) const;
+
   // Merged weights for c, of the modules that it touches; the others stay the base's.
   lora::MergedWeights merge(const lora::AnchorBank& bank, const lora::Coefficients& c, Monitor& monitor) const;
 
@@ -60,6 +65,12 @@ class Decoder {
     std::int64_t window;
   };
   struct Pass;  // what stays the same through the layers of one forward
+  // What the head reads: the last states [S, hidden] of the selected tokens, and where those stand.
+  struct Hidden {
+    at::Tensor states;
+    lora::Standpoint at;
+  };
+  Hidden hidden(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const;
 
   Layer make_layer(std::int64_t index);
   LinearGroup make_group(std::vector<LinearSpec> specs);

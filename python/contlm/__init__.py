@@ -18,7 +18,7 @@ from contlm.point import Point  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contlm import analysis, plot, zoo
+    from contlm import analysis, grid, plot, zoo
     from contlm.reporting import report
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Point",
     "__version__",
     "analysis",
+    "grid",
     "plot",
     "report",
     "zoo",
@@ -38,7 +39,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # pandas, matplotlib and the bundled models are loaded only for those who ask for them
-    if name in ("analysis", "plot", "zoo"):
+    if name in ("analysis", "grid", "plot", "zoo"):
         import importlib
 
         return importlib.import_module(f"contlm.{name}")

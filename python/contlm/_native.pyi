@@ -162,6 +162,17 @@ class Engine:
         """input_ids [B, T] int64, attention_mask [B, T], coefficients [B, K] -> [B, T, V]
         float32."""
 
+    def target_nll(
+        self,
+        sequences: Sequence[Sequence[int]],
+        first_target: Sequence[int],
+        coefficients: npt.NDArray[np.float64],
+        mode: str = "auto",
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> torch.Tensor:
+        """-log p of tokens first_target[i], ... of sequence i given those before, float32, sequence
+        after sequence; coefficients [N, K]. on_progress(done, total) counts tokens."""
+
     def generate(
         self,
         prompts: Sequence[Sequence[int]],

@@ -10,7 +10,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from contlm import analysis
@@ -31,7 +30,7 @@ from contlm.plot.style import (
     SCALE,
     SIGNED,
     WORSE_SCALE,
-    figure_of,
+    colour_bar,
     one_axes,
     panel_axes,
     styled,
@@ -367,7 +366,6 @@ def _colorbar(hosts: list[Axes], look: _Look, label: str) -> None:
     place: dict[str, Any] = (
         {"cax": hosts[0].inset_axes((1.04, 0.0, 0.05, 1.0))}
         if len(hosts) == 1
-        else {"ax": hosts, "pad": 0.02, "shrink": 0.5}
+        else {"pad": 0.02, "shrink": 0.5}
     )
-    bar = figure_of(hosts[0]).colorbar(ScalarMappable(look.norm, look.scale), label=label, **place)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    colour_bar(hosts, look.norm, look.scale, label, **place)

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.tri import TriAnalyzer, Triangulation
 
@@ -27,13 +26,14 @@ from contlm.analysis.tables import (
     summary_of,
 )
 from contlm.plot.labels import alpha_note, number, value_label
-from contlm.plot.style import SCALE, WORSE_SCALE, figure_of, one_axes, panel_axes, styled
+from contlm.plot.style import SCALE, WORSE_SCALE, colour_bar, one_axes, panel_axes, styled
 
 _HEIGHT = math.sqrt(3) / 2
 # lambda = (1, 0, 0), (0, 1, 0), (0, 0, 1)
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, _HEIGHT]])
 _BANDS = 48
 _SUM_SLACK = 1e-6
+_BELOW: dict[str, Any] = {"location": "bottom", "pad": 0.06}
 
 
 @styled
@@ -84,7 +84,7 @@ def simplex(
     note = alpha_note(rows, corners)
     axes.set_title(f"{value_label(column)}, {note}" if note else value_label(column))
     if colorbar:
-        _colorbar([axes], norm, scale, value_label(column))
+        colour_bar([axes], norm, scale, value_label(column), shrink=0.8, pad=0.08)
     return axes
 
 
@@ -123,10 +123,12 @@ def simplex_panels(
         panel.set_title(value_label(column))
         if column not in scores:
             scale = options.get("cmap") or _scale_of(column)
-            _colorbar([panel], norm, scale, value_label(column) + at, flat=True)
+            text = value_label(column) + at
+            colour_bar([panel], norm, scale, text, **_BELOW, aspect=12, shrink=0.8)
     if shared is not None:
         hosts = [p for p, c in zip(panels, columns, strict=True) if c in scores]
-        _colorbar(hosts, shared, options.get("cmap") or SCALE, "score" + at, flat=True)
+        size = {"aspect": 12 * len(hosts), "shrink": 0.8 if len(hosts) == 1 else 0.6}
+        colour_bar(hosts, shared, options.get("cmap") or SCALE, "score" + at, **_BELOW, **size)
     return panels
 
 
@@ -258,13 +260,3 @@ def _annotate(
 def _scale_of(column: str) -> str:
     return WORSE_SCALE if column.endswith("perplexity") else SCALE
 
-
-def _colorbar(
-    hosts: Sequence[Axes], norm: Normalize, scale: str, label: str, flat: bool = False
-) -> None:
-    bar = figure_of(hosts[0]).colorbar(
-        ScalarMappable(norm, scale), ax=list(hosts), label=label,
-        **({"location": "bottom", "aspect": 12 * len(hosts), "shrink": 0.8 if len(hosts) == 1
-            else 0.6, "pad": 0.06} if flat else {"shrink": 0.8, "pad": 0.08}),
-    )  # fmt: skip
-    bar.outline.set_linewidth(0.5)  # type: ignore[operator]

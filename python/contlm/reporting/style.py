@@ -21,20 +21,21 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; }
 figure { margin: 0 0 1rem; }
 figure svg { display: block; background: #ffffff; border: 1px solid var(--line);
   border-radius: 6px; padding: 10px; height: auto; }
-figcaption, caption { color: var(--soft); font-size: .85rem; text-align: left; max-width: 70ch; }
+figcaption, .hint { color: var(--soft); font-size: .85rem; text-align: left; max-width: 70ch; }
 figcaption { margin-top: .4rem; }
-caption { padding-bottom: .4rem; }
+.hint { margin: 0 0 .6rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
-tbody th[scope=row], thead th:first-child { text-align: left; font-weight: 500; }
+tbody th[scope=row], thead th:first-child { text-align: left; }
+tbody th[scope=row] { font-weight: 500; }
 .bar { background: linear-gradient(var(--bar), var(--bar)) no-repeat left / var(--v) 100%;
   white-space: nowrap; }
 small { color: var(--soft); }
 .texts { width: 100%; }
-.texts th, .texts td { text-align: left; min-width: 11rem; }
+.texts th, .texts td { text-align: left; min-width: 9.4rem; }
 .texts p { margin: 0 0 .35rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .texts .prompt th { background: var(--tint); }
 .texts .prompt span { position: sticky; left: .6rem; }

@@ -10,6 +10,7 @@ import pandas as pd
 
 from contlm.analysis.tables import SAME, attributes_of, lam_of, scored_attributes
 from contlm.plot.choose import kind_of
+from contlm.reporting.tables import point_lines
 
 _PROMPTS = 4
 _POINTS = 7
@@ -17,8 +18,6 @@ _POINTS = 7
 
 def texts_section(sweep: Any, table: pd.DataFrame) -> str:
     """A table a prompt: a column a point, each with its first sample and that text's scores."""
-    from contlm.reporting.page import point_label
-
     names = attributes_of(table)
     shown = [row for k, row in enumerate(table.to_dict("records")) if k in _chosen(sweep, table)]
     frame = sweep.frame
@@ -29,7 +28,8 @@ def texts_section(sweep: Any, table: pd.DataFrame) -> str:
     first = first.sort_values("sample").drop_duplicates(["point", "prompt_index"])
     texts = {(r["point"], r["prompt_index"]): r for r in first.to_dict("records")}
     head = "".join(
-        f"<th scope='col'>{escape(point_label(pd.Series(row), names))}</th>" for row in shown
+        f"<th scope='col'>{'<br>'.join(map(escape, point_lines(pd.Series(row), names)))}</th>"
+        for row in shown
     )
     scored = scored_attributes(frame)
     blocks = []
@@ -43,10 +43,10 @@ def texts_section(sweep: Any, table: pd.DataFrame) -> str:
         )
     bodies = "".join(f"<tbody>{block}</tbody>" for block in blocks)
     return (
-        "<section><h2>Texts</h2><div class='wide'><table class='texts'>"
-        f"<caption>The first sample of {len(prompts)} of {frame['prompt_index'].nunique()} prompts "
-        f"at {len(shown)} of {len(table)} points, with its scores. The rows of a prompt draw the "
-        "same random numbers at every point.</caption>"
+        "<section><h2>Texts</h2><p class='hint'>The first sample of "
+        f"{len(prompts)} of {frame['prompt_index'].nunique()} prompts at {len(shown)} of "
+        f"{len(table)} points, with its scores. A prompt's rows draw the same random numbers at "
+        "every point.</p><div class='wide'><table class='texts'>"
         f"<thead><tr>{head}</tr></thead>{bodies}</table></div></section>"
     )
 
