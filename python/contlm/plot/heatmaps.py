@@ -230,7 +230,11 @@ def alpha_lambda_attributes(sweep: Any) -> tuple[str, ...]:
     table = summary_of(sweep)
     found = []
     for name in attributes_of(table):
-        rows = _own_rows(table, name)
+        try:
+            rows = _own_rows(table, name)
+        except ValueError:
+            # the others do not stand still: no plane of this attribute's
+            continue
         if rows[f"alpha_{name}"].nunique() > 1 and rows[f"lam_{name}"].nunique() > 1:
             found.append(name)
     return tuple(found)

@@ -142,10 +142,12 @@ def faces_of(table: pd.DataFrame) -> list[tuple[str, str, str]]:
             rows = _lattice(table, face)
         except ValueError:
             continue
-        # a face that only shares its edges with the lattice has no inner point, unless it is its
-        # only face
-        inside = (lam_of(rows, face) > SAME).all(axis=1).any()
-        if inside or len(used) == 3:
+        weighs = lam_of(rows, face) > SAME
+        # three corners of other triangles are no face: a swept one has points inside, or between
+        # every two of its corners
+        inside = weighs.all(axis=1).any()
+        edges = [(weighs.sum(axis=1) == 2) & ~weighs[:, k] for k in range(3)]
+        if inside or all(edge.any() for edge in edges) or len(used) == 3:
             found.append(face)
     return found
 

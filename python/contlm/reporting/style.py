@@ -24,11 +24,12 @@ figure svg { display: block; background: #ffffff; border: 1px solid var(--line);
 figcaption, .hint { color: var(--soft); font-size: .85rem; text-align: left; max-width: 70ch; }
 figcaption { margin-top: .4rem; }
 .hint { margin: 0 0 .6rem; }
-.wide { overflow-x: auto; }
+.wide { overflow: auto; max-height: 44rem; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; }
-thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
+thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; position: sticky; top: 0;
+  background: var(--ground); z-index: 1; }
 tbody th[scope=row], thead th:first-child { text-align: left; }
 tbody th[scope=row] { font-weight: 500; }
 .bar { background: linear-gradient(var(--bar), var(--bar)) no-repeat left / var(--v) 100%;
@@ -44,5 +45,6 @@ small { color: var(--soft); }
 pre { background: var(--tint); padding: .75rem; overflow-x: auto; font-size: .8rem;
   border-radius: 6px; }
 summary { cursor: pointer; }
-@media print { .wide { overflow: visible; } details { break-inside: avoid; } }
+@media print { .wide { overflow: visible; max-height: none; } thead th { position: static; }
+  details { break-inside: avoid; } }
 """
