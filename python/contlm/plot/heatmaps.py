@@ -235,7 +235,10 @@ def alpha_lambda_attributes(sweep: Any) -> tuple[str, ...]:
         except ValueError:
             # the others do not stand still: no plane of this attribute's
             continue
-        if rows[f"alpha_{name}"].nunique() > 1 and rows[f"lam_{name}"].nunique() > 1:
+        plane = rows[[f"alpha_{name}", f"lam_{name}"]].round(9).drop_duplicates()
+        size = plane.nunique()
+        # a plane, and not a few points that happen to lie in one
+        if size.min() > 1 and len(plane) > max(3, size.prod() / 2):
             found.append(name)
     return tuple(found)
 
