@@ -19,8 +19,11 @@ namespace contlm::engine {
 
 namespace {
 
-// More rows at once gain nothing: the products are at their peak by then.
-constexpr std::int64_t kDefaultMaxRows = 64;
+// A step reads every weight once whatever the rows: up to here more of them still pay for that.
+constexpr std::int64_t kDefaultMaxRows = 128;
+// Unless the caller says how many rows, fewer decode together where their keys and values would take more than this.
+constexpr std::int64_t kCacheBytes = std::int64_t{2} << 30;
+constexpr std::int64_t kFewestRows = 16;
 
 at::ScalarType choose_dtype(const std::string& name, const io::TensorSource& weights) {
   if (const std::optional<at::ScalarType> asked = parse_compute_dtype(name)) return *asked;
@@ -55,11 +58,21 @@ Mode overall_mode(const std::vector<Group>& groups) {
 
 Engine::Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> weights,
                const EngineSettings& settings)
-    : threads_(settings.threads), max_rows_(settings.max_rows > 0 ? settings.max_rows : kDefaultMaxRows), model_([&] {
+    : threads_(settings.threads), max_rows_(settings.max_rows), model_([&] {
         const CallScope scope(settings.threads);
         const at::ScalarType dtype = choose_dtype(settings.dtype, *weights);
         return models::Decoder(models::read_decoder_spec(config), std::move(weights), dtype, settings.device);
       }()) {}
+
+std::int64_t Engine::max_rows() const { return max_rows_ > 0 ? max_rows_ : kDefaultMaxRows; }
+
+std::int64_t Engine::rows_in_flight(const std::vector<Row>& rows, std::int64_t max_new_tokens) const {
+  if (max_rows_ > 0) return max_rows_;
+  std::int64_t longest = 0;
+  for (const Row& row : rows) longest = std::max(longest, row.prompt_length() + max_new_tokens);
+  const std::int64_t fitting = kCacheBytes / std::max<std::int64_t>(1, longest * model_.cache_bytes_per_token());
+  return std::clamp(fitting, kFewestRows, kDefaultMaxRows);
+}
 
 io::BaseModules Engine::base_modules() const {
   io::BaseModules base;
@@ -159,7 +172,8 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
   if (rows.empty()) return generated;
   // Token bytes may be set while calls that have no use for them run.
   const StopStrings stops(options.stop_strings, options.stop_strings.empty() ? nullptr : token_bytes_);
-  const std::vector<Group> groups = Planner(model_, bank_, max_rows_).plan(rows, options.max_new_tokens, options.mode);
+  const std::int64_t in_flight = rows_in_flight(rows, options.max_new_tokens);
+  const std::vector<Group> groups = Planner(model_, bank_, in_flight).plan(rows, options.max_new_tokens, options.mode);
   generated.mode = overall_mode(groups);
   std::int64_t done = 0;
   const std::int64_t total = generated.stats.rows * options.max_new_tokens;
@@ -170,7 +184,7 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
     std::vector<Row*> members;
     for (const std::size_t i : group.rows) members.push_back(&rows[i]);
     RowStream(model_, bound.at, options, stops, monitor, generated.stats)
-        .run(members, bank_.size(), max_rows_, done, total);
+        .run(members, bank_.size(), in_flight, done, total);
   }
   return generated;
 }

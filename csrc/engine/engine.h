@@ -26,7 +26,7 @@ struct EngineSettings {
   std::string dtype = "auto";  // the checkpoint's own: bfloat16 stays, float16 and float32 compute in float32
   at::Device device = at::kCPU;
   std::int64_t threads = 0;   // 0: torch's own number
-  std::int64_t max_rows = 0;  // rows in flight; 0: 64
+  std::int64_t max_rows = 0;  // rows that decode together; 0: 128, or fewer where their cache would be large
 };
 
 struct Group;  // planner.h
@@ -47,7 +47,8 @@ class Engine {
 
   const models::Decoder& model() const { return model_; }
   const lora::AnchorBank& bank() const { return bank_; }
-  std::int64_t max_rows() const { return max_rows_; }
+  // Rows that decode together at most.
+  std::int64_t max_rows() const;
   void set_token_bytes(TokenBytes bytes);
 
   // input_ids [B, T] int64; mask [B, T] or undefined; a coefficient row each. -> [B, T, V] fp32 on the CPU's or the
@@ -82,6 +83,7 @@ class Engine {
     std::shared_ptr<const lora::BankView> view;
     lora::Standpoint at;
   };
+  std::int64_t rows_in_flight(const std::vector<Row>& rows, std::int64_t max_new_tokens) const;
   Bound bind(const Group& group, Monitor& monitor) const;
   // Rows whose tokens are all known, in batches of one forward each; see known_tokens.cpp.
   struct KnownBatch;

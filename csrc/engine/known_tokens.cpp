@@ -40,7 +40,7 @@ void Engine::for_each_known_batch(const std::vector<Row>& rows, Mode mode, Monit
                                   const RunKnown& run) const {
   std::int64_t done = 0, total = 0;
   for (const Row& row : rows) total += row.prompt_length();
-  for (const Group& group : Planner(model_, bank_, max_rows_).plan(rows, 0, mode)) {
+  for (const Group& group : Planner(model_, bank_, max_rows()).plan(rows, 0, mode)) {
     const Bound bound = bind(group, monitor);
     for (std::size_t next = 0; next < group.rows.size();) {
       std::vector<const Row*> members;

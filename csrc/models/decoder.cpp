@@ -120,6 +120,11 @@ std::vector<const TokenEmbedding*> Decoder::embeddings() const {
   return all;
 }
 
+std::int64_t Decoder::cache_bytes_per_token() const {
+  return 2 * spec_.num_layers * spec_.num_kv_heads * spec_.head_dim *
+         static_cast<std::int64_t>(at::elementSize(dtype_));
+}
+
 KVCache Decoder::make_cache(std::int64_t slots, std::int64_t capacity) const {
   return KVCache(spec_.num_layers, slots, spec_.num_kv_heads, capacity, spec_.head_dim, dtype_, device_);
 }

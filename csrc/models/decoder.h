@@ -44,6 +44,7 @@ class Decoder {
   std::int64_t layer_parameters() const { return layer_parameters_; }
   std::int64_t head_parameters() const { return spec_.vocab_size * spec_.hidden_size; }
 
+  std::int64_t cache_bytes_per_token() const;
   KVCache make_cache(std::int64_t slots, std::int64_t capacity) const;
 
   // Writes the batch's keys and values into the cache and returns the logits [S, vocab] fp32 of the selected tokens.

@@ -15,6 +15,7 @@ from contlm.classifier import Classifier  # noqa: E402
 from contlm.generation import Generation  # noqa: E402
 from contlm.interpolator import Interpolator  # noqa: E402
 from contlm.point import Point  # noqa: E402
+from contlm.sweep import Sweep  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ __all__ = [
     "Generation",
     "Interpolator",
     "Point",
+    "Sweep",
     "__version__",
     "analysis",
     "grid",

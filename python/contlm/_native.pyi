@@ -232,6 +232,9 @@ class Classifier:
 def dist_n(texts: Sequence[str], group: Sequence[int], n: int) -> float:
     """The mean over groups of distinct n-grams over words."""
 
+def self_bleu(texts: Sequence[str], group: Sequence[int], n: int) -> float:
+    """The mean over groups of the mean BLEU-n of each text against the others."""
+
 def build_info() -> dict[str, Any]:
     """What this module was built from and runs on: versions, compiler, CPU capability, threads."""
 
