@@ -120,6 +120,10 @@ def ray_executor(
         actors += _start_actors(task, models, min(units, _fitting(ray, models, gpus, count)), gpus)
         _require_same(actors, fingerprints(lm, judges))
         yield RayExecutor(actors)
+    except KeyboardInterrupt:
+        # stopping a local cluster takes more than the second that Ctrl-C may: it ends with us
+        started = False
+        raise
     finally:
         for actor in actors:
             with suppress(Exception):
