@@ -215,6 +215,10 @@ def _result(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, Exception) else error) from None
+    except ray.exceptions.RayError as error:
+        raise ChildProcessError(
+            f"executor: a worker died and could not be started again: {error}"
+        ) from error
 
 
 def _hashes(fingerprint: dict[str, Any]) -> dict[str, Any]:
