@@ -36,7 +36,6 @@ from contlm.prompts import Prompts, as_int, encode_prompts, int_matrix
 from contlm.sources import Anchor, ModelSource, add_anchors, check_attributes, open_model
 from contlm.streaming import Streamer, StreamFeed
 
-
 class Interpolator:
     """A base model with two LoRA anchors an attribute; made by `from_pretrained`.
 
@@ -314,6 +313,19 @@ class Interpolator:
         with checkpoint_io.export_folder(directory, note) as folder:
             self._engine.save_adapter(folder, row, truncated)
             checkpoint_io.complete_adapter_config(folder, self._source.name)
+
+    def explore(self, prompt: str | None = None, classifiers: Any = None, **options: Any) -> Any:
+        """Sliders in a notebook: text at a point beside the base model's, as they move.
+
+        prompt: what is continued. classifiers: attribute -> Classifier or directory, whose scores
+            are shown live. None takes the bundled ones where this is the bundled model.
+        options: where the controls begin: alpha, lam, max_new_tokens, temperature, seed.
+
+        The widget's `.point` is where its sliders stand. Needs the extra `contlm[explore]`.
+        """
+        from contlm import explore
+
+        return explore.show(self, prompt, classifiers, **options)
 
     def _run(
         self,
