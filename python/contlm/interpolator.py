@@ -36,6 +36,7 @@ from contlm.prompts import Prompts, as_int, encode_prompts, int_matrix
 from contlm.sources import Anchor, ModelSource, add_anchors, check_attributes, open_model
 from contlm.streaming import Streamer, StreamFeed
 
+
 class Interpolator:
     """A base model with two LoRA anchors an attribute; made by `from_pretrained`.
 

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from contlm import explore
 
     try:
-        from contlm.explore import server
+        from contlm.explore.server import serve
     except ModuleNotFoundError as error:
         raise ValueError(str(explore.missing(error))) from error
     session = explore.make_session(
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             # a browser in the terminal would not come back before it is left
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    server.serve(session, arguments.host, arguments.port, ready)
+    serve(session, arguments.host, arguments.port, ready)
     return 0
 
 

@@ -52,14 +52,14 @@ class Session:
         self.lm = lm
         self.classifiers = dict(classifiers or {})
         self.initial = _bound(initial or Settings(), lm)
-        self._turns = threading.Semaphore(concurrent)
+        self.turns = threading.Semaphore(concurrent)
         self._runs: weakref.WeakSet[Run] = weakref.WeakSet()
         # native code must not be running in a thread when the interpreter goes away
         weakref.finalize(self, _stop, self._runs)
 
     def start(self, settings: Settings) -> Run:
         """Begins to generate; iterate the run for its events."""
-        run = Run(self.lm, self.classifiers, _bound(settings, self.lm), self._turns)
+        run = Run(self, _bound(settings, self.lm))
         run.start()
         self._runs.add(run)
         return run
@@ -90,17 +90,10 @@ class Run:
     classifier does not hold it up.
     """
 
-    def __init__(
-        self,
-        lm: Interpolator,
-        classifiers: Mapping[str, Classifier],
-        settings: Settings,
-        turns: threading.Semaphore,
-    ) -> None:
-        self._lm = lm
-        self._classifiers = classifiers
+    def __init__(self, session: Session, settings: Settings) -> None:
+        # kept whole: a session that is dropped cancels its runs
+        self._session = session
         self._settings = settings
-        self._turns = turns
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._work, name="contlm-explore", daemon=True)
@@ -153,11 +146,11 @@ class Run:
             for side, piece in event.pieces.items():
                 texts[side] += piece
             if not waiting and time.monotonic() >= due and all(t.strip() for t in texts.values()):
-                waiting.extend(self._classifiers)
+                waiting.extend(self._session.classifiers)
                 round_began = time.monotonic()
 
     def _finish(self, done: Done) -> Iterator[Event]:
-        for attribute in self._classifiers:
+        for attribute in self._session.classifiers:
             if self._cancelled.is_set():
                 return
             event = self._score(attribute, done.texts)
@@ -168,14 +161,14 @@ class Run:
 
     def _score(self, attribute: str, texts: Mapping[str, str]) -> Event:
         try:
-            values = self._classifiers[attribute].score([texts[side] for side in SIDES])
+            values = self._session.classifiers[attribute].score([texts[side] for side in SIDES])
         except Exception as error:
             return failure(error)
         return Scores(attribute, dict(zip(SIDES, map(float, values), strict=True)))
 
     def _work(self) -> None:
         try:
-            with self._turns:
+            with self._session.turns:
                 self._check()
                 self._generate()
         except _Cancelled:
@@ -186,12 +179,12 @@ class Run:
 
     def _generate(self) -> None:
         settings = self._settings
-        row = coefficient_row(settings.point, self._lm.attributes)
+        row = coefficient_row(settings.point, self._session.lm.attributes)
         # a point that is the base would be a second occurrence of the same row, with other numbers
         same = not np.any(row)
         points = [Point()] if same else [Point(), settings.point]
         pieces = _Pieces(self._events, self._check, same)
-        out = self._lm.generate(
+        out = self._session.lm.generate(
             [settings.prompt] * len(points), point=points, streamer=pieces, **settings.sampling()
         )
         rows = (0, 0) if same else (0, 1)

@@ -354,7 +354,7 @@ export function mount(root, config, transport) {
       copy.disabled = false;
       running = null;
       const { new_tokens, tokens_per_s, mode } = event.stats;
-      say("idle", `${new_tokens} tokens at ${Math.round(tokens_per_s)}/s, ${mode}`);
+      say("idle", `${new_tokens} tokens, ${Math.round(tokens_per_s)} tokens/s, ${mode}`);
     } else if (event.kind === "error") {
       running = null;
       problem.textContent = event.message;
