@@ -380,6 +380,7 @@ export function mount(root, config, transport) {
       h("h1", {}, "contlm ", h("b", {}, "explore")), h("span", { class: "model" }, `${config.model}, ${config.precision}`), status, copy, go),
     h("main", {}, view.element, h("div", { class: "results" }, problem, written.element, judged.element)));
   root.classList.add("contlm-explore");
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab's, which would take keys from the sliders
   root.replaceChildren(panel);
   const forget = followTheme(root);
   start();
