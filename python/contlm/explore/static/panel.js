@@ -360,6 +360,7 @@ export function mount(root, config, transport) {
       problem.textContent = event.message;
       problem.hidden = false;
       say("error", "Stopped by an error");
+      if (fresh) written.busy("waiting"); // what stands there is of an earlier point
     }
   };
   const copyCode = async () => {
