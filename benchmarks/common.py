@@ -69,6 +69,10 @@ def timed(call: Callable[[], Any], repeats: int = 3, warmup: int = 1) -> dict[st
         start = time.perf_counter()
         call()
         seconds.append(time.perf_counter() - start)
+    return spread(seconds)
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
     return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
 
 

@@ -87,6 +87,10 @@ def inverse_cdf(probabilities: Tensor, uniform: Tensor) -> Tensor:
     return (cumulative > uniform[:, None] * cumulative[:, -1:]).int().argmax(-1)
 
 
+def target_nll(logits: Tensor, targets: Tensor) -> Tensor:
+    return -logits.double().log_softmax(-1)[torch.arange(len(targets)), targets]
+
+
 def philox_4x32_10(counter: list[int], key: list[int]) -> list[int]:
     """Ten rounds of Philox4x32 (Salmon et al., SC 2011)."""
     c0, c1, c2, c3 = counter

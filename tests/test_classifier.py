@@ -12,6 +12,7 @@ import tokenizers
 import torch
 import transformers
 from conftest import byte_level_tokenizer
+from contlm import zoo
 from tiny_models import randomize
 
 CONTEXT = 24
@@ -105,6 +106,65 @@ def test_many_texts(directory: Path) -> None:
     np.testing.assert_allclose(classifier.score(texts), expected, atol=1e-4)
 
 
+HEADS = [
+    ({}, "sigmoid"),
+    ({"problem_type": "multi_label_classification"}, "sigmoid"),
+    ({"problem_type": "single_label_classification", "num_labels": 3}, "softmax"),
+    ({"problem_type": "regression", "num_labels": 1}, "regression"),
+    ({"num_labels": 1}, "regression"),
+]
+
+
+@pytest.mark.parametrize(("settings", "head"), HEADS, ids=lambda value: str(value))
+def test_heads_go_by_the_problem_type(settings: dict, head: str, tmp_path: Path) -> None:
+    folder = make_classifier(tmp_path / "c", **settings)
+    classifier = contlm.Classifier.from_pretrained(folder)
+    assert classifier.head == head
+    logits = torch.from_numpy(expected_logits(folder, TEXTS)).double()
+    expected = {
+        "sigmoid": lambda: logits[:, 1].sigmoid(),
+        "softmax": lambda: logits.softmax(-1)[:, 1],
+        "regression": lambda: logits[:, 0],
+    }[head]()
+    np.testing.assert_allclose(classifier.score(TEXTS), expected.numpy(), atol=1e-4)
+    assert classifier.score([]).shape == (0,)
+    # the paper's score, whatever the checkpoint was trained as
+    if classifier.num_labels > 1:
+        paper = contlm.Classifier.from_pretrained(folder, head="sigmoid").score(TEXTS)
+        np.testing.assert_allclose(paper, logits[:, 1].sigmoid().numpy(), atol=1e-4)
+
+
+def test_a_thousand_texts_of_every_length() -> None:
+    """The bundled sentiment classifier against transformers, padded batches of like lengths."""
+    folder = zoo.classifier_path("sentiment")
+    classifier = contlm.Classifier.from_pretrained(folder)
+    words = zoo.heldout_text().split()
+    rng = np.random.default_rng(0)
+    lengths = np.concatenate([[0, 1, 2000, 700], rng.geometric(0.02, 996)])
+    starts = rng.integers(0, len(words) - 2000, len(lengths))
+    texts = [" ".join(words[s : s + n]) for s, n in zip(starts, lengths, strict=True)]
+    model = transformers.RobertaForSequenceClassification.from_pretrained(
+        folder, dtype=torch.float32
+    ).eval()
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>"
+    )
+    expected = np.zeros((len(texts), 2))
+    order = np.argsort(lengths)
+    for batch in np.array_split(order, 60):
+        inputs = tokenizer(
+            [texts[i] for i in batch],
+            truncation=True,
+            max_length=classifier.context_length,
+            padding=True,
+            return_tensors="pt",
+            return_token_type_ids=False,
+        )
+        with torch.no_grad():
+            expected[batch] = model(**inputs).logits.numpy()
+    np.testing.assert_allclose(classifier.logits(texts), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_no_texts(directory: Path) -> None:
     classifier = contlm.Classifier.from_pretrained(directory)
     assert classifier.score([]).shape == (0,) and classifier.logits([]).shape == (0, 2)
@@ -125,10 +185,11 @@ def test_mistakes(directory: Path, tmp_path: Path) -> None:
     classifier = load(directory)
     with pytest.raises(TypeError, match=r"texts\[1\]: must be a str, got int"):
         classifier.score(["a", 3])  # type: ignore[list-item]
-    one = load(make_classifier(tmp_path / "one", num_labels=1))
-    assert one.logits(["a"]).shape == (1, 1)
-    with pytest.raises(ValueError, match="needs a class 1"):
-        one.score(["a"])
+    with pytest.raises(ValueError, match='head: must be "auto" or one of sigmoid, softmax'):
+        load(directory, head="tanh")
+    with pytest.raises(ValueError, match="a regression has one value, the classifier has 2"):
+        load(directory, head="regression")
+    make_classifier(tmp_path / "one", num_labels=1)
     config = json.loads((tmp_path / "one" / "config.json").read_text())
     config.update(model_type="bert", architectures=["BertForSequenceClassification"])
     (tmp_path / "one" / "config.json").write_text(json.dumps(config))

@@ -75,6 +75,15 @@ at::Tensor logits(const Engine& self, const at::Tensor& input_ids, const std::op
   return self.logits(input_ids, mask.value_or(at::Tensor()), points, engine::parse_mode(mode), monitor);
 }
 
+at::Tensor target_nll(const Engine& self, const std::vector<std::vector<std::int64_t>>& sequences,
+                      const std::vector<std::int64_t>& first_target, const CoefficientArray& coefficients,
+                      const std::string& mode, const py::object& on_progress) {
+  const std::vector<lora::Coefficients> points = to_coefficient_rows(coefficients);
+  PyMonitor monitor(on_progress, py::none());
+  const py::gil_scoped_release release;
+  return self.target_nll(sequences, first_target, points, engine::parse_mode(mode), monitor);
+}
+
 std::vector<std::string> add_adapter(Engine& self, const std::string& name, const std::filesystem::path& directory) {
   const io::PeftAdapter adapter = io::read_peft_adapter(directory, self.base_modules());
   self.add_adapter(name, adapter);
@@ -148,6 +157,8 @@ void register_engine(py::module_& module) {
           py::arg("token_bytes"))
       .def("logits", &logits, py::arg("input_ids"), py::arg("attention_mask"), py::arg("coefficients"),
            py::arg("mode") = "auto")
+      .def("target_nll", &target_nll, py::arg("sequences"), py::arg("first_target"), py::arg("coefficients"),
+           py::arg("mode") = "auto", py::arg("on_progress") = py::none())
       .def("generate", &generate, py::arg("prompts"), py::arg("coefficients"), py::arg("options"),
            py::arg("on_progress") = py::none(), py::arg("on_tokens") = py::none())
       .def(

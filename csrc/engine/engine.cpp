@@ -19,10 +19,11 @@ namespace contlm::engine {
 
 namespace {
 
-// More rows at once gain nothing: the products are at their peak by then.
-constexpr std::int64_t kDefaultMaxRows = 64;
-// Tokens of one forward of `logits`, to bound the activations' memory.
-constexpr std::int64_t kTokensPerForward = 2048;
+// A step reads every weight once whatever the rows: up to here more of them still pay for that.
+constexpr std::int64_t kDefaultMaxRows = 128;
+// Unless the caller says how many rows, fewer decode together where their keys and values would take more than this.
+constexpr std::int64_t kCacheBytes = std::int64_t{2} << 30;
+constexpr std::int64_t kFewestRows = 16;
 
 at::ScalarType choose_dtype(const std::string& name, const io::TensorSource& weights) {
   if (const std::optional<at::ScalarType> asked = parse_compute_dtype(name)) return *asked;
@@ -57,11 +58,21 @@ Mode overall_mode(const std::vector<Group>& groups) {
 
 Engine::Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> weights,
                const EngineSettings& settings)
-    : threads_(settings.threads), max_rows_(settings.max_rows > 0 ? settings.max_rows : kDefaultMaxRows), model_([&] {
+    : threads_(settings.threads), max_rows_(settings.max_rows), model_([&] {
         const CallScope scope(settings.threads);
         const at::ScalarType dtype = choose_dtype(settings.dtype, *weights);
         return models::Decoder(models::read_decoder_spec(config), std::move(weights), dtype, settings.device);
       }()) {}
+
+std::int64_t Engine::max_rows() const { return max_rows_ > 0 ? max_rows_ : kDefaultMaxRows; }
+
+std::int64_t Engine::rows_in_flight(const std::vector<Row>& rows, std::int64_t max_new_tokens) const {
+  if (max_rows_ > 0) return max_rows_;
+  std::int64_t longest = 0;
+  for (const Row& row : rows) longest = std::max(longest, row.prompt_length() + max_new_tokens);
+  const std::int64_t fitting = kCacheBytes / std::max<std::int64_t>(1, longest * model_.cache_bytes_per_token());
+  return std::clamp(fitting, kFewestRows, kDefaultMaxRows);
+}
 
 io::BaseModules Engine::base_modules() const {
   io::BaseModules base;
@@ -95,12 +106,6 @@ void Engine::set_token_bytes(TokenBytes bytes) {
   bytes.resize(std::max<std::size_t>(bytes.size(), static_cast<std::size_t>(model_.spec().vocab_size)));
   token_bytes_ = std::make_shared<const TokenBytes>(std::move(bytes));
 }
-
-struct Engine::Bound {
-  std::shared_ptr<const lora::MergedWeights> merged;
-  std::shared_ptr<const lora::BankView> view;
-  lora::Standpoint at;
-};
 
 Engine::Bound Engine::bind(const Group& group, Monitor& monitor) const {
   Bound bound;
@@ -167,7 +172,8 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
   if (rows.empty()) return generated;
   // Token bytes may be set while calls that have no use for them run.
   const StopStrings stops(options.stop_strings, options.stop_strings.empty() ? nullptr : token_bytes_);
-  const std::vector<Group> groups = Planner(model_, bank_, max_rows_).plan(rows, options.max_new_tokens, options.mode);
+  const std::int64_t in_flight = rows_in_flight(rows, options.max_new_tokens);
+  const std::vector<Group> groups = Planner(model_, bank_, in_flight).plan(rows, options.max_new_tokens, options.mode);
   generated.mode = overall_mode(groups);
   std::int64_t done = 0;
   const std::int64_t total = generated.stats.rows * options.max_new_tokens;
@@ -178,71 +184,9 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
     std::vector<Row*> members;
     for (const std::size_t i : group.rows) members.push_back(&rows[i]);
     RowStream(model_, bound.at, options, stops, monitor, generated.stats)
-        .run(members, bank_.size(), max_rows_, done, total);
+        .run(members, bank_.size(), in_flight, done, total);
   }
   return generated;
-}
-
-at::Tensor Engine::logits(const at::Tensor& input_ids, const at::Tensor& mask,
-                          const std::vector<lora::Coefficients>& points, Mode mode, Monitor& monitor) const {
-  const CallScope scope(threads_);
-  CONTLM_CHECK(input_ids.dim() == 2 && at::isIntegralType(input_ids.scalar_type(), /*includeBool=*/false), ValueError,
-               "input_ids: must be integers of shape [batch, tokens], got ", input_ids.scalar_type(), " ",
-               input_ids.sizes());
-  CONTLM_CHECK(!mask.defined() || mask.sizes() == input_ids.sizes(), ValueError,
-               "attention_mask: must have the shape of input_ids, ", input_ids.sizes(), ", got ", mask.sizes());
-  const std::int64_t B = input_ids.size(0), T = input_ids.size(1);
-  CONTLM_CHECK(static_cast<std::int64_t>(points.size()) == B, ValueError,
-               "coefficients: there must be a row for each of the ", B, " sequences, got ", points.size());
-  const at::Tensor ids = input_ids.to(at::kCPU, at::kLong).contiguous();
-  const at::Tensor kept = mask.defined() ? mask.to(at::kCPU).ne(0).contiguous() : at::ones({B, T}, at::kBool);
-  const std::int64_t* id = ids.const_data_ptr<std::int64_t>();
-  const bool* keep = kept.const_data_ptr<bool>();
-
-  std::vector<Row> rows;
-  std::vector<std::vector<std::int64_t>> places;  // where each row's tokens stand in [B * T]
-  for (std::int64_t b = 0; b < B; ++b) {
-    bank_.check(points[b]);
-    std::vector<std::int64_t> tokens, place;
-    for (std::int64_t i = b * T; i < (b + 1) * T; ++i)
-      if (keep[i]) {
-        tokens.push_back(id[i]);
-        place.push_back(i);
-      }
-    if (tokens.empty()) continue;
-    check_prompt(tokens, b, 0);
-    Row row;
-    row.index = static_cast<std::int64_t>(places.size());
-    row.prompt = std::make_shared<const std::vector<std::int64_t>>(std::move(tokens));
-    row.schedule = std::make_shared<const Schedule>(Schedule{points[b]});
-    row.prefill_group = row.index;
-    rows.push_back(std::move(row));
-    places.push_back(std::move(place));
-  }
-  at::Tensor all =
-      at::zeros({B * T, model_.spec().vocab_size}, at::TensorOptions().dtype(at::kFloat).device(model_.device()));
-  for (const Group& group : Planner(model_, bank_, max_rows_).plan(rows, 0, mode)) {
-    const Bound bound = bind(group, monitor);
-    for (std::size_t first = 0; first < group.rows.size();) {
-      TokenBatchBuilder batch(bank_.size());
-      std::vector<std::int64_t> place;
-      std::int64_t slot = 0, longest = 0;
-      while (first < group.rows.size() &&
-             (slot == 0 || batch.size() + rows[group.rows[first]].prompt_length() <= kTokensPerForward)) {
-        const Row& row = rows[group.rows[first++]];
-        batch.add(*row.prompt, slot++, 0, row.coefficients());
-        batch.select_all_of_last(row.prompt_length());
-        longest = std::max(longest, row.prompt_length());
-        place.insert(place.end(), places[row.index].begin(), places[row.index].end());
-      }
-      models::KVCache cache = model_.make_cache(slot, longest);
-      lora::Standpoint at = bound.at;
-      if (at.bank || at.embeddings) at.coeffs = batch.coefficients(model_.device());
-      const at::Tensor out = model_.forward(batch.batch(model_.device()), cache, at, monitor);
-      all.index_copy_(0, ops::to_device(place, model_.device()), out);
-    }
-  }
-  return all.view({B, T, -1}).to(input_ids.device());
 }
 
 at::Tensor Engine::merged_weight(const std::string& module, const lora::Coefficients& c) const {

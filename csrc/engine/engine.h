@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,7 +26,7 @@ struct EngineSettings {
   std::string dtype = "auto";  // the checkpoint's own: bfloat16 stays, float16 and float32 compute in float32
   at::Device device = at::kCPU;
   std::int64_t threads = 0;   // 0: torch's own number
-  std::int64_t max_rows = 0;  // rows in flight; 0: 64
+  std::int64_t max_rows = 0;  // rows that decode together; 0: 128, or fewer where their cache would be large
 };
 
 struct Group;  // planner.h
@@ -46,7 +47,8 @@ class Engine {
 
   const models::Decoder& model() const { return model_; }
   const lora::AnchorBank& bank() const { return bank_; }
-  std::int64_t max_rows() const { return max_rows_; }
+  // Rows that decode together at most.
+  std::int64_t max_rows() const;
   void set_token_bytes(TokenBytes bytes);
 
   // input_ids [B, T] int64; mask [B, T] or undefined; a coefficient row each. -> [B, T, V] fp32 on the CPU's or the
@@ -54,6 +56,13 @@ class Engine {
   // where the mask is 0 they are 0.
   at::Tensor logits(const at::Tensor& input_ids, const at::Tensor& mask, const std::vector<lora::Coefficients>& points,
                     Mode mode, Monitor& monitor) const;
+
+  // -log p of the tokens first_target[i], first_target[i] + 1, ... of sequence i given those before them, a coefficient
+  // row a sequence -> fp32 on the CPU, sequence after sequence. first_target >= 1; a sequence may have one token more
+  // than the context, since its last token is only predicted. The head runs on targets alone.
+  at::Tensor target_nll(const std::vector<std::vector<std::int64_t>>& sequences,
+                        const std::vector<std::int64_t>& first_target, const std::vector<lora::Coefficients>& points,
+                        Mode mode, Monitor& monitor) const;
 
   // A schedule a prompt (one entry: a fixed point). Rows come prompt-major, then return sequence.
   Generated generate(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
@@ -68,8 +77,19 @@ class Engine {
   at::Tensor merged_weight(const std::string& module, const lora::Coefficients& c) const;
 
  private:
-  struct Bound;  // a group's weights, kept alive while its rows run
+  // A group's weights, kept alive while its rows run.
+  struct Bound {
+    std::shared_ptr<const lora::MergedWeights> merged;
+    std::shared_ptr<const lora::BankView> view;
+    lora::Standpoint at;
+  };
+  std::int64_t rows_in_flight(const std::vector<Row>& rows, std::int64_t max_new_tokens) const;
   Bound bind(const Group& group, Monitor& monitor) const;
+  // Rows whose tokens are all known, in batches of one forward each; see known_tokens.cpp.
+  struct KnownBatch;
+  using RunKnown = std::function<void(KnownBatch&)>;
+  void for_each_known_batch(const std::vector<Row>& rows, Mode mode, Monitor& monitor, const RunKnown& run) const;
+  Row known_row(std::vector<std::int64_t> tokens, const lora::Coefficients& point, std::size_t index) const;
   std::vector<Row> make_rows(const std::vector<std::vector<std::int64_t>>& prompts,
                              const std::vector<Schedule>& schedules, const GenerateOptions& options) const;
   void check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const;

@@ -25,8 +25,8 @@ void TokenBatchBuilder::add(std::span<const std::int64_t> tokens, std::int64_t s
   }
 }
 
-void TokenBatchBuilder::select_all_of_last(std::int64_t count) {
-  for (std::int64_t i = size() - count; i < size(); ++i) select_.push_back(i);
+void TokenBatchBuilder::select(std::int64_t begin, std::int64_t end) {
+  for (std::int64_t i = begin; i < end; ++i) select_.push_back(i);
 }
 
 models::TokenBatch TokenBatchBuilder::batch(at::Device device) const {

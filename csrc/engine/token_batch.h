@@ -18,7 +18,8 @@ class TokenBatchBuilder {
   // Consecutive tokens of one row, the first at `position`; the row's length is then position + tokens.size().
   void add(std::span<const std::int64_t> tokens, std::int64_t slot, std::int64_t position, const lora::Coefficients& c);
   void select_last() { select_.push_back(size() - 1); }
-  void select_all_of_last(std::int64_t count);
+  // The batch's tokens begin, ..., end - 1.
+  void select(std::int64_t begin, std::int64_t end);
 
   std::int64_t size() const { return static_cast<std::int64_t>(ids_.size()); }
   models::TokenBatch batch(at::Device device) const;

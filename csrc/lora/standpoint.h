@@ -36,6 +36,11 @@ struct Standpoint {
     if (coeffs.defined()) chosen.coeffs = coeffs.index_select(0, tokens);
     return chosen;
   }
+  Standpoint slice(std::int64_t begin, std::int64_t end) const {
+    Standpoint chosen = *this;
+    if (coeffs.defined()) chosen.coeffs = coeffs.slice(0, begin, end);
+    return chosen;
+  }
 };
 
 }  // namespace contlm::lora

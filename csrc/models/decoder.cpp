@@ -1,5 +1,6 @@
 #include "models/decoder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -10,8 +11,16 @@
 #include "ops/activation.h"
 #include "ops/attention.h"
 #include "ops/linear.h"
+#include "ops/loss.h"
 
 namespace contlm::models {
+
+namespace {
+
+// Enough rows to hide reading the head's weight; their logits still fit a cache (25 MB at a vocabulary of 49152).
+constexpr std::int64_t kTargetsPerHead = 128;
+
+}  // namespace
 
 // After the last layer's keys and values are written, the pass narrows to the selected tokens.
 struct Decoder::Pass {
@@ -111,6 +120,11 @@ std::vector<const TokenEmbedding*> Decoder::embeddings() const {
   return all;
 }
 
+std::int64_t Decoder::cache_bytes_per_token() const {
+  return 2 * spec_.num_layers * spec_.num_kv_heads * spec_.head_dim *
+         static_cast<std::int64_t>(at::elementSize(dtype_));
+}
+
 KVCache Decoder::make_cache(std::int64_t slots, std::int64_t capacity) const {
   return KVCache(spec_.num_layers, slots, spec_.num_kv_heads, capacity, spec_.head_dim, dtype_, device_);
 }
@@ -163,8 +177,8 @@ at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x, const lora::Sta
   return layer.mlp_out.forward(inner, at)[0];
 }
 
-at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at,
-                            Monitor& monitor) const {
+Decoder::Hidden Decoder::hidden(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at,
+                                Monitor& monitor) const {
   Pass pass{batch.slot,
             batch.position,
             batch.position + 1,
@@ -183,8 +197,26 @@ at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora:
     y = attention(layer, i, layer.attention_norm.forward(pass.residual, y, dtype_), pass, cache);
     y = mlp(layer, layer.mlp_norm.forward(pass.residual, y, dtype_), pass.at);
   }
-  const at::Tensor hidden = final_norm_.forward(pass.residual, y, dtype_);
-  return head_.forward(hidden, pass.at)[0].to(at::kFloat);
+  return {final_norm_.forward(pass.residual, y, dtype_), pass.at};
+}
+
+at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at,
+                            Monitor& monitor) const {
+  const Hidden last = hidden(batch, cache, at, monitor);
+  return head_.forward(last.states, last.at)[0].to(at::kFloat);
+}
+
+at::Tensor Decoder::target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache,
+                               const lora::Standpoint& at, Monitor& monitor) const {
+  const Hidden last = hidden(batch, cache, at, monitor);
+  std::vector<at::Tensor> parts;
+  for (std::int64_t begin = 0; begin < targets.size(0); begin += kTargetsPerHead) {
+    monitor.check();
+    const std::int64_t end = std::min(begin + kTargetsPerHead, targets.size(0));
+    const at::Tensor logits = head_.forward(last.states.slice(0, begin, end), last.at.slice(begin, end))[0];
+    parts.push_back(ops::target_nll(logits, targets.slice(0, begin, end)));
+  }
+  return parts.size() == 1 ? parts[0] : at::cat(parts);
 }
 
 lora::MergedWeights Decoder::merge(const lora::AnchorBank& bank, const lora::Coefficients& c, Monitor& monitor) const {

@@ -44,11 +44,17 @@ class Decoder {
   std::int64_t layer_parameters() const { return layer_parameters_; }
   std::int64_t head_parameters() const { return spec_.vocab_size * spec_.hidden_size; }
 
+  std::int64_t cache_bytes_per_token() const;
   KVCache make_cache(std::int64_t slots, std::int64_t capacity) const;
 
   // Writes the batch's keys and values into the cache and returns the logits [S, vocab] fp32 of the selected tokens.
   // The last layer computes only what those need.
   at::Tensor forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const;
+
+  // -log p [S] fp32 of `targets` [S] at the selected tokens. The head runs on those alone, a few at a time, so that
+  // their logits never exist together.
+  at::Tensor target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache, const lora::Standpoint& at,
+                        Monitor& monitor) const;
 
   // Merged weights for c, of the modules that it touches; the others stay the base's.
   lora::MergedWeights merge(const lora::AnchorBank& bank, const lora::Coefficients& c, Monitor& monitor) const;
@@ -60,6 +66,12 @@ class Decoder {
     std::int64_t window;
   };
   struct Pass;  // what stays the same through the layers of one forward
+  // What the head reads: the last states [S, hidden] of the selected tokens, and where those stand.
+  struct Hidden {
+    at::Tensor states;
+    lora::Standpoint at;
+  };
+  Hidden hidden(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const;
 
   Layer make_layer(std::int64_t index);
   LinearGroup make_group(std::vector<LinearSpec> specs);

@@ -30,6 +30,7 @@ void check_write_kv(const at::Tensor& k, const at::Tensor& v, const at::Tensor& 
 void check_cached_attention(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
                             const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end);
 void check_silu_mul(const at::Tensor& gate, const at::Tensor& up);
+void check_target_nll(const at::Tensor& logits, const at::Tensor& targets);
 void check_sample(const at::Tensor& logits, const at::Tensor& uniform, const SamplingParams& params);
 void check_apply_repetition_penalty(const at::Tensor& logits, const at::Tensor& offsets, const at::Tensor& tokens,
                                     double penalty);

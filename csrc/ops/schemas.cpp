@@ -19,6 +19,7 @@ TORCH_LIBRARY(contlm, library) {
       "cached_attention(Tensor q, Tensor k_cache, Tensor v_cache, Tensor slot, Tensor begin, Tensor end, float scale)"
       " -> Tensor");
   library.def("silu_mul(Tensor gate, Tensor up) -> Tensor");
+  library.def("target_nll(Tensor logits, Tensor targets) -> Tensor");
   library.def(
       "sample(Tensor logits, Tensor uniform, bool do_sample, float temperature, int top_k, float top_p, float min_p)"
       " -> Tensor");

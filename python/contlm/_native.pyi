@@ -162,6 +162,17 @@ class Engine:
         """input_ids [B, T] int64, attention_mask [B, T], coefficients [B, K] -> [B, T, V]
         float32."""
 
+    def target_nll(
+        self,
+        sequences: Sequence[Sequence[int]],
+        first_target: Sequence[int],
+        coefficients: npt.NDArray[np.float64],
+        mode: str = "auto",
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> torch.Tensor:
+        """-log p of tokens first_target[i], ... of sequence i given those before, float32, sequence
+        after sequence; coefficients [N, K]. on_progress(done, total) counts tokens."""
+
     def generate(
         self,
         prompts: Sequence[Sequence[int]],
@@ -220,6 +231,9 @@ class Classifier:
 
 def dist_n(texts: Sequence[str], group: Sequence[int], n: int) -> float:
     """The mean over groups of distinct n-grams over words."""
+
+def self_bleu(texts: Sequence[str], group: Sequence[int], n: int) -> float:
+    """The mean over groups of the mean BLEU-n of each text against the others."""
 
 def build_info() -> dict[str, Any]:
     """What this module was built from and runs on: versions, compiler, CPU capability, threads."""

@@ -59,6 +59,11 @@ def _silu_mul(gate: Tensor, up: Tensor) -> Tensor:
     return gate.new_empty(gate.shape)
 
 
+@register_fake("contlm::target_nll")
+def _target_nll(logits: Tensor, targets: Tensor) -> Tensor:
+    return logits.new_empty(logits.shape[0], dtype=torch.float32)
+
+
 @register_fake("contlm::sample")
 def _sample(
     logits: Tensor,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,33 +10,27 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from contlm import checkpoint_io
-from contlm._native import Engine, GenerateOptions, __version__
-from contlm.broadcast import (
-    Floats,
-    Schedule,
-    Weighting,
-    points_for,
-    stand,
-)
+from contlm._native import Engine, GenerateOptions
+from contlm.broadcast import Floats, Schedule, Weighting, stand
+from contlm.exporting import Exporting
 from contlm.generation import Generation
 from contlm.options import (
     compute_dtype,
     device_name,
     eos_ids,
     positive_or_zero,
-    saved_dtype,
     seed_of,
     stop_list,
 )
-from contlm.point import Point, anchor_names, as_number, coefficient_row
+from contlm.point import Point, as_number
 from contlm.progress import token_bar
-from contlm.prompts import Prompts, as_int, encode_prompts, int_matrix
+from contlm.prompts import Prompts, as_int, encode_prompts
+from contlm.scoring import Scoring
 from contlm.sources import Anchor, ModelSource, add_anchors, check_attributes, open_model
 from contlm.streaming import Streamer, StreamFeed
 
 
-class Interpolator:
+class Interpolator(Scoring, Exporting):
     """A base model with two LoRA anchors an attribute; made by `from_pretrained`.
 
     A point is an argument of a call, never state: threads may generate at different points on one
@@ -51,10 +44,7 @@ class Interpolator:
         source: ModelSource,
         notes: Sequence[str] = (),
     ) -> None:
-        self._engine = engine
-        self._attributes = tuple(attributes)
-        self._source = source
-        self._notes = tuple(notes)
+        super().__init__(engine, attributes, source, notes)
         self._stop_lock = threading.Lock()
         self._knows_token_bytes = False
 
@@ -86,7 +76,7 @@ class Interpolator:
         device: "auto" (CUDA when torch sees one), "cpu", "cuda", "cuda:1", ...
         quantize: only None in this version.
         threads, max_rows: CPU threads, and rows that decode together; None leaves the choice to the
-            engine.
+            engine (128 rows, or fewer where their keys and values would take more than 2 GiB).
 
         What the adapter reader warns of is issued as UserWarning and kept in `.warnings`.
         FileNotFoundError for a path that is not there, CheckpointError and AdapterError
@@ -111,88 +101,6 @@ class Interpolator:
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return cls(engine, tuple(pairs), source, notes)
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """The attributes' names."""
-        return self._attributes
-
-    @property
-    def anchors(self) -> tuple[str, ...]:
-        """("sentiment.low", "sentiment.high", ...): what a coefficient row's columns are."""
-        return anchor_names(self._attributes)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the adapter reader warned of."""
-        return self._notes
-
-    @property
-    def engine(self) -> Engine:
-        """The native engine."""
-        return self._engine
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer (encode, decode), or None."""
-        return self._source.tokenizer
-
-    @property
-    def dtype(self) -> str:
-        """What is computed in: "float32" or "bfloat16"."""
-        return self._engine.dtype
-
-    @property
-    def device(self) -> str:
-        return self._engine.device
-
-    @property
-    def context_length(self) -> int:
-        """Tokens that fit: a prompt with its new ones."""
-        return self._engine.context_length
-
-    def __repr__(self) -> str:
-        names = ", ".join(self._attributes) or "no attributes"
-        return f"Interpolator({self._engine.model_type}, {names}; {self.dtype} on {self.device})"
-
-    def coefficients(
-        self,
-        alpha: Mapping[str, float] | float | None = None,
-        lam: Mapping[str, float] | float | None = None,
-        *,
-        point: Point | None = None,
-    ) -> Floats:
-        """The coefficient row [K] of a point, in the order of `.anchors`: lambda_i (1 - alpha_i),
-        lambda_i alpha_i, ..."""
-        (bound,) = points_for(self._attributes, 1, alpha, lam, point)
-        return coefficient_row(bound, self._attributes)
-
-    def logits(
-        self,
-        input_ids: Any,
-        attention_mask: Any = None,
-        *,
-        alpha: Weighting | None = None,
-        lam: Weighting | None = None,
-        point: Point | Sequence[Point] | None = None,
-        coeffs: npt.ArrayLike | None = None,
-        mode: str = "auto",
-    ) -> torch.Tensor:
-        """Logits [B, T, V] float32 of input_ids [B, T] at a point, or at one point a row.
-
-        attention_mask: [B, T], 0 on padding; positions come from it, so left and right padding give
-        the same logits for the tokens that are there. ValueError for ids outside the vocabulary and
-        for rows past the context length.
-        """
-        ids = int_matrix("input_ids", input_ids)
-        mask = None if attention_mask is None else int_matrix("attention_mask", attention_mask)
-        if mask is not None and mask.shape != ids.shape:
-            raise ValueError(
-                f"attention_mask: must have the shape of input_ids {list(ids.shape)}, got "
-                f"{list(mask.shape)}"
-            )
-        rows, _ = stand(self._attributes, ids.shape[0], alpha, lam, point, coeffs)
-        return self._engine.logits(ids, mask, rows, mode)
 
     def generate(
         self,
@@ -269,52 +177,6 @@ class Interpolator:
         )
         return self._run(ids, coefficients, points, options, progress, streamer)
 
-    def save_merged(
-        self,
-        directory: str | os.PathLike[str],
-        *,
-        alpha: Mapping[str, float] | float | None = None,
-        lam: Mapping[str, float] | float | None = None,
-        point: Point | None = None,
-        coeffs: npt.ArrayLike | None = None,
-        dtype: str | torch.dtype | None = None,
-    ) -> None:
-        """Writes the model at a point as a HuggingFace checkpoint that transformers loads, with
-        config and tokenizer.
-
-        dtype: "float32", "bfloat16" or "float16"; None keeps the checkpoint's. The folder appears
-        whole or not at all. FileExistsError unless `directory` is new, empty or an earlier export.
-        """
-        row, note = self._export_point("save_merged", alpha, lam, point, coeffs)
-        saved = saved_dtype(dtype)
-        with checkpoint_io.export_folder(directory, note) as folder:
-            untied = self._engine.save_merged(folder, row, saved)
-            config = checkpoint_io.merged_config(self._source.config_text, saved, untied)
-            (folder / "config.json").write_text(config, encoding="utf-8")
-            checkpoint_io.write_companions(self._source, folder)
-
-    def save_adapter(
-        self,
-        directory: str | os.PathLike[str],
-        *,
-        alpha: Mapping[str, float] | float | None = None,
-        lam: Mapping[str, float] | float | None = None,
-        point: Point | None = None,
-        coeffs: npt.ArrayLike | None = None,
-        rank: int | None = None,
-    ) -> None:
-        """Writes the model's difference from its base at a point as one PEFT adapter.
-
-        rank: None is exact, by concatenation of the anchors' factors; a number truncates to the
-        best approximation of that rank (QR, then SVD). The folder appears whole or not at all;
-        FileExistsError as for save_merged.
-        """
-        row, note = self._export_point("save_adapter", alpha, lam, point, coeffs)
-        truncated = positive_or_zero("rank", rank)
-        with checkpoint_io.export_folder(directory, note) as folder:
-            self._engine.save_adapter(folder, row, truncated)
-            checkpoint_io.complete_adapter_config(folder, self._source.name)
-
     def explore(self, prompt: str | None = None, classifiers: Any = None, **options: Any) -> Any:
         """Sliders in a notebook: text at a point beside the base model's, as they move.
 
@@ -374,24 +236,3 @@ class Interpolator:
                     self._engine.set_token_bytes(self.tokenizer.token_bytes(size))
                     self._knows_token_bytes = True
         return stops
-
-    def _export_point(
-        self,
-        what: str,
-        alpha: Mapping[str, float] | float | None,
-        lam: Mapping[str, float] | float | None,
-        point: Point | None,
-        coeffs: npt.ArrayLike | None,
-    ) -> tuple[Floats, dict[str, Any]]:
-        """The row [K] to export, and what the folder's note says of it."""
-        if alpha is None and point is None and coeffs is None:
-            raise ValueError(
-                f"{what}: needs the point to stand at; give alpha= (and lam=), point= or coeffs="
-            )
-        row = stand(self._attributes, 1, alpha, lam, point, coeffs)[0][0]
-        note = {
-            "contlm": __version__,
-            "base": self._source.name,
-            "coefficients": dict(zip(self.anchors, row.tolist(), strict=True)),
-        }
-        return row, note

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def token_bar(show: bool) -> Iterator[Callable[[int, int], None] | None]:
+def token_bar(
+    show: bool, what: str = "generating"
+) -> Iterator[Callable[[int, int], None] | None]:
     """A callback(done, total) that moves a bar with tokens/s, or None when nothing is to be
     shown."""
     if not show:
@@ -15,7 +17,7 @@ def token_bar(show: bool) -> Iterator[Callable[[int, int], None] | None]:
         return
     from tqdm.auto import tqdm
 
-    with tqdm(unit="tok", unit_scale=True, desc="generating", leave=False) as bar:
+    with tqdm(unit="tok", unit_scale=True, desc=what, leave=False) as bar:
 
         def on_progress(done: int, total: int) -> None:
             bar.total = total

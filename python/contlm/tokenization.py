@@ -108,10 +108,15 @@ class Tokenizer:
             return list(self._backend.encode(text).ids)
         return [int(i) for i in self._slow(text)["input_ids"]]
 
-    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+    def encode_batch(self, texts: Sequence[str], special_tokens: bool = True) -> list[list[int]]:
+        """Token ids of each text; without `special_tokens`, of the text alone."""
         if self._backend is not None:
-            return [list(e.ids) for e in self._backend.encode_batch(list(texts))]
-        return [self.encode(text) for text in texts]
+            encoded = self._backend.encode_batch(list(texts), add_special_tokens=special_tokens)
+            return [list(e.ids) for e in encoded]
+        return [
+            [int(i) for i in self._slow(text, add_special_tokens=special_tokens)["input_ids"]]
+            for text in texts
+        ]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, special tokens left out."""

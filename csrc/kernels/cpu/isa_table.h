@@ -5,6 +5,7 @@
 #include "kernels/cpu/activation_impl.h"
 #include "kernels/cpu/attention_impl.h"
 #include "kernels/cpu/lora_impl.h"
+#include "kernels/cpu/loss_impl.h"
 #include "kernels/cpu/norm_impl.h"
 #include "kernels/cpu/rotary_impl.h"
 #include "kernels/cpu/sampling_impl.h"
@@ -29,6 +30,7 @@ extern const KernelTable CONTLM_JOIN(kernels_, CONTLM_ISA) = {
     .find_first = find_first_kernel,
     .exp_weights = exp_weights_kernel,
     .select_at_least = select_at_least_kernel,
+    .log_sum_exp = {log_sum_exp_kernel<float>, log_sum_exp_kernel<Bfloat16>},
 };
 
 }  // namespace contlm::kernels

@@ -131,6 +131,8 @@ struct KernelTable {
                       double* block_sums);
   // The positions of values >= bound, ascending, into `positions` (room for `count`); returns how many.
   std::int64_t (*select_at_least)(const float* values, std::int64_t count, float bound, std::int32_t* positions);
+  // log sum_i exp(values[i]).
+  double (*log_sum_exp[2])(const void* values, std::int64_t count);
 };
 
 extern const KernelTable kernels_default;

@@ -17,7 +17,7 @@ class Recipe:
     heads: int = 6
     kv_heads: int = 2
     vocab_size: int = 2560
-    base_stories: int = 20_000
+    base_stories: int = 60_000
     base_learning_rate: float = 3e-3
     packed_share: float = 0.2
     batch_size: int = 16
