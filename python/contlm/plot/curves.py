@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from contlm.analysis.response import FACTOR, stable_limits, stable_range
 from contlm.analysis.tables import (
@@ -259,6 +259,8 @@ def _dress(axes: Axes, attrs: Sequence[str], value: str) -> None:
 
 
 def _scale(axes: Axes, value: str) -> None:
+    if np.ptp(axes.get_xlim()) > 3:
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     if value.startswith("score"):
         axes.set_ylim(-0.03, 1.03)
     elif value.startswith("dist"):
@@ -300,12 +302,12 @@ def _legend(axes: Axes, attrs: Sequence[str], confidence: float, above: bool) ->
 
 def _put_legend(axes: Axes, found: list[tuple[Any, str]], above: bool, columns: int) -> None:
     if found:
-        place: dict[str, Any] = {"loc": "best", "frameon": True, "edgecolor": "none", "framealpha": 0.6}
+        place: dict[str, Any] = {"loc": "best", "frameon": True, "framealpha": 0.6}
         if above:
             place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "ncols": columns}
         axes.legend(
-            *zip(*found, strict=True), borderaxespad=0.0, handlelength=1.6, columnspacing=1.2,
-            **place,
+            *zip(*found, strict=True), borderaxespad=0.0, handlelength=1.4, columnspacing=0.8,
+            edgecolor="none", fontsize=7, **place,
         )  # fmt: skip
 
 
