@@ -29,13 +29,13 @@ def small(lm: contlm.Interpolator, **options: Any) -> contlm.Sweep:
 
 
 def bundled(out: Path) -> contlm.Sweep:
-    """Seventeen units on the bundled models, scored and measured: about a second of work."""
+    """Nine units on the bundled models, scored and measured: about a second of work."""
     lm = zoo.load(threads=1)
     classifier = contlm.Classifier.from_pretrained(zoo.classifier_path("humor"), threads=1)
     print("ready", flush=True)
     return lm.sweep(
         zoo.prompts()[:16],
-        grid.line("humor", 0, 1, 0.0625),
+        grid.line("humor", 0, 1, 0.125),
         num_return_sequences=16,
         max_new_tokens=12,
         classifiers={"humor": classifier},

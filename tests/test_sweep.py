@@ -37,7 +37,7 @@ def swept(text_lm: contlm.Interpolator, classifiers: dict[str, Classifier]) -> S
         LINE,
         num_return_sequences=2,
         max_new_tokens=6,
-        metrics=("score", "perplexity", "dist", "length"),
+        metrics=("score", "perplexity", "dist", "self_bleu", "length"),
         classifiers=classifiers,
         perplexity_text=TEXT,
         perplexity_options={"stride": 16, "max_length": 32},
@@ -55,8 +55,8 @@ def test_columns(swept: Sweep) -> None:
     ]  # fmt: skip
     assert list(swept.summary) == [
         "point", "alpha_tone", "lam_tone", "texts", "score_sentiment", "score_sentiment_sem",
-        "score_humor", "score_humor_sem", "perplexity", "dist_1", "dist_2", "dist_3", "length",
-        "conditional_perplexity", "tokens_per_s",
+        "score_humor", "score_humor_sem", "perplexity", "dist_1", "dist_2", "dist_3", "self_bleu",
+        "length",         "conditional_perplexity", "tokens_per_s",
     ]  # fmt: skip
     assert len(swept.frame) == 5 * 4 * 2 == len(swept) and len(swept.summary) == 5
     assert swept.complete and swept.points == list(LINE) and swept.grid == LINE
@@ -97,6 +97,9 @@ def test_the_summary_is_made_of_the_rows(swept: Sweep, text_lm: contlm.Interpola
             assert line[f"dist_{n}"] == metrics.dist_n(
                 rows["text"].tolist(), n, "prompt", rows["prompt_index"].tolist()
             )
+        assert line["self_bleu"] == metrics.self_bleu(
+            rows["text"].tolist(), prompt_index=rows["prompt_index"].tolist()
+        )
         assert line["length"] == np.mean([len(text.split(" ")) for text in rows["text"]])
         assert line["perplexity"] == text_lm.perplexity(TEXT, point=point, stride=16, max_length=32)
 
@@ -225,6 +228,11 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ),
     ({"classifiers": {"tone": 3}}, TypeError, r"classifiers\['tone'\]: must be a contlm.Classif"),
     ({"classifiers": [3]}, TypeError, "classifiers: must be a dict"),
+    (
+        {"metrics": ("self_bleu",), "num_return_sequences": 1},
+        ValueError,
+        "'self_bleu' compares the texts of a prompt",
+    ),
     ({"judge": "gpt2"}, TypeError, "judge: must be a contlm.Interpolator"),
     ({"topk": 3}, TypeError, "unknown argument 'topk'; known: do_sample, temperature"),
     ({"point": Point()}, TypeError, "unknown argument 'point'"),

@@ -376,7 +376,7 @@ def test_a_file_that_cannot_be_written_whole(
 def test_a_full_disk(text_lm: contlm.Interpolator, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(disk)]
     if shutil.which("mount") is None or subprocess.run(mounted, capture_output=True).returncode:
         pytest.skip("a file system of one's own cannot be mounted here")
     try:
