@@ -15,10 +15,12 @@ from contlm.classifier import Classifier  # noqa: E402
 from contlm.generation import Generation  # noqa: E402
 from contlm.interpolator import Interpolator  # noqa: E402
 from contlm.point import Point  # noqa: E402
+from contlm.sweep import Sweep  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contlm import zoo
+    from contlm import analysis, grid, plot, zoo
+    from contlm.reporting import report
 
 __all__ = [
     "AdapterError",
@@ -27,15 +29,24 @@ __all__ = [
     "Generation",
     "Interpolator",
     "Point",
+    "Sweep",
     "__version__",
+    "analysis",
+    "grid",
+    "plot",
+    "report",
     "zoo",
 ]
 
 
 def __getattr__(name: str) -> object:
-    # the bundled models are looked at only by those who ask for them
-    if name == "zoo":
+    # pandas, matplotlib and the bundled models are loaded only for those who ask for them
+    if name in ("analysis", "grid", "plot", "zoo"):
         import importlib
 
-        return importlib.import_module("contlm.zoo")
+        return importlib.import_module(f"contlm.{name}")
+    if name == "report":
+        from contlm.reporting import report
+
+        return report
     raise AttributeError(f"module 'contlm' has no attribute {name!r}")

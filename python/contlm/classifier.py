@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,9 @@ import torch
 
 from contlm import _native
 from contlm._native import TensorSource
+from contlm.fingerprint import CLASSIFIER_FILES, files_digest
 from contlm.hub import resolve_directory
+from contlm.opening import ClassifierOpening
 from contlm.options import compute_dtype, device_name, positive_or_zero
 from contlm.tokenization import Tokenizer
 
@@ -28,9 +32,14 @@ class Classifier:
     """Scores how strongly texts show an attribute; made by `from_pretrained`."""
 
     def __init__(
-        self, native: _native.Classifier, tokenizer: Tokenizer, head: str = "sigmoid"
+        self,
+        native: _native.Classifier,
+        tokenizer: Tokenizer,
+        head: str = "sigmoid",
+        opening: ClassifierOpening | None = None,
     ) -> None:
         self._native = native
+        self._opening = opening
         self._tokenizer = tokenizer.truncated(native.context_length)
         self._head = head
 
@@ -62,19 +71,38 @@ class Classifier:
         if tokenizer is None:
             raise FileNotFoundError(f"classifier: no tokenizer.json in {folder}")
         config_text = config.read_text(encoding="utf-8")
+        device = device_name(device)
+        opening = ClassifierOpening(directory, folder, head, compute_dtype(dtype), device, threads)
         native = _native.Classifier(
             config_text,
             TensorSource.open_checkpoint(folder),
             where=str(folder),
-            dtype=compute_dtype(dtype),
-            device=device_name(device),
+            dtype=opening.dtype,
+            device=opening.device,
             threads=positive_or_zero("threads", threads),
         )
-        return cls(native, tokenizer, _head_of(head, config_text, native.num_labels))
+        return cls(native, tokenizer, _head_of(head, config_text, native.num_labels), opening)
+
+    @property
+    def opening(self) -> ClassifierOpening | None:
+        """How it was opened."""
+        return self._opening
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """{"from", "sha256" of its files, "head", "dtype"}; read once."""
+        if self._opening is None:
+            raise ValueError("fingerprint: the classifier must be made by from_pretrained")
+        return {
+            "from": str(self._opening.source),
+            "sha256": files_digest(self._opening.directory, CLASSIFIER_FILES),
+            "head": self._head,
+            "dtype": self._opening.dtype,
+        }
 
     @property
     def head(self) -> str:
-        """"sigmoid" | "softmax" | "regression": what makes a score of the logits."""
+        """ "sigmoid" | "softmax" | "regression": what makes a score of the logits."""
         return self._head
 
     @property

@@ -14,6 +14,7 @@ from contlm._native import Engine, GenerateOptions
 from contlm.broadcast import Floats, Schedule, Weighting, stand
 from contlm.exporting import Exporting
 from contlm.generation import Generation
+from contlm.opening import ModelOpening
 from contlm.options import (
     compute_dtype,
     device_name,
@@ -23,14 +24,15 @@ from contlm.options import (
     stop_list,
 )
 from contlm.point import Point, as_number
-from contlm.progress import token_bar
+from contlm.progress import OnProgress, token_bar
 from contlm.prompts import Prompts, as_int, encode_prompts
 from contlm.scoring import Scoring
 from contlm.sources import Anchor, ModelSource, add_anchors, check_attributes, open_model
 from contlm.streaming import Streamer, StreamFeed
+from contlm.sweeping import Sweeping
 
 
-class Interpolator(Scoring, Exporting):
+class Interpolator(Scoring, Sweeping, Exporting):
     """A base model with two LoRA anchors an attribute; made by `from_pretrained`.
 
     A point is an argument of a call, never state: threads may generate at different points on one
@@ -43,8 +45,9 @@ class Interpolator(Scoring, Exporting):
         attributes: Sequence[str],
         source: ModelSource,
         notes: Sequence[str] = (),
+        opening: ModelOpening | None = None,
     ) -> None:
-        super().__init__(engine, attributes, source, notes)
+        super().__init__(engine, attributes, source, notes, opening)
         self._stop_lock = threading.Lock()
         self._knows_token_bytes = False
 
@@ -100,7 +103,10 @@ class Interpolator(Scoring, Exporting):
         notes = add_anchors(engine, pairs, source.model)
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=2)
-        return cls(engine, tuple(pairs), source, notes)
+        opening = ModelOpening(
+            model, pairs, tokenizer, engine.dtype, engine.device, threads, max_rows
+        )
+        return cls(engine, tuple(pairs), source, notes, opening)
 
     def generate(
         self,
@@ -124,7 +130,7 @@ class Interpolator(Scoring, Exporting):
         eos_token_id: int | Sequence[int] | None = None,
         seed: int | None = None,
         mode: str = "auto",
-        progress: bool = False,
+        progress: bool | OnProgress = False,
         streamer: Streamer | None = None,
     ) -> Generation:
         """Continues prompts at a point, or each at its own.
@@ -143,7 +149,7 @@ class Interpolator(Scoring, Exporting):
             keeps.
         mode: "auto" lets the planner choose, "bank" keeps the factors apart, "merged" forms the
             weights of the point.
-        progress: True shows a bar with tokens/s.
+        progress: True shows a bar with tokens/s; a callable(done, total) is told of new tokens.
         streamer: callable(row, text), or an object with put(row, text) and end(); gets text as it
             is decoded, whole characters only, and the pieces of a row add up to its text.
 
@@ -196,7 +202,7 @@ class Interpolator(Scoring, Exporting):
         coefficients: Floats,
         points: list[Point | None],
         options: GenerateOptions,
-        progress: bool,
+        progress: bool | OnProgress,
         streamer: Streamer | None,
     ) -> Generation:
         samples = options.num_return_sequences

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from contlm._native import Engine
 from contlm.broadcast import Floats, points_for
+from contlm.fingerprint import model_fingerprint
+from contlm.opening import ModelOpening
 from contlm.point import Point, anchor_names, coefficient_row
 from contlm.sources import ModelSource
 
@@ -20,11 +23,13 @@ class Standing:
         attributes: Sequence[str],
         source: ModelSource,
         notes: Sequence[str] = (),
+        opening: ModelOpening | None = None,
     ) -> None:
         self._engine = engine
         self._attributes = tuple(attributes)
         self._source = source
         self._notes = tuple(notes)
+        self._opening = opening
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -40,6 +45,20 @@ class Standing:
     def warnings(self) -> tuple[str, ...]:
         """What the adapter reader warned of."""
         return self._notes
+
+    @property
+    def opening(self) -> ModelOpening | None:
+        """How it was opened."""
+        return self._opening
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """SHA-256 of the base, the tokenizer and every anchor: of their files, or of their tensors
+        in memory. {"base": {"from", "sha256"}, "tokenizer", "anchors": {name: {"from",
+        "sha256"}}}; read once."""
+        if self._opening is None:
+            raise ValueError("fingerprint: the interpolator must be made by from_pretrained")
+        return model_fingerprint(self._source, self._opening)
 
     @property
     def engine(self) -> Engine:

@@ -3,6 +3,7 @@ tokenizer."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -163,6 +164,15 @@ class Tokenizer:
             else:
                 out.append(self._added_by_decoding(i))
         return out
+
+    def digest(self) -> str:
+        """SHA-256 of what the tokenizer does: of its tokenizer.json, or of its class and
+        vocabulary."""
+        if self._backend is not None:
+            state = self._backend.to_str()
+        else:
+            state = json.dumps([type(self._slow).__name__, self._slow.get_vocab()], sort_keys=True)
+        return hashlib.sha256(state.encode()).hexdigest()
 
     def save(self, directory: Path) -> None:
         """Writes the tokenizer's files into `directory`."""

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from contlm._native import __version__
-from contlm.cli import bench, demo, explore, generate, inspect, merge
+from contlm.cli import bench, demo, explore, generate, inspect, merge, report
 
-_COMMANDS = (demo, generate, merge, inspect, bench, explore)
+_COMMANDS = (demo, generate, merge, inspect, report, explore, bench)
 
 USER_ERROR = 2
 INTERRUPTED = 130

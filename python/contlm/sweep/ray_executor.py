@@ -1,0 +1,222 @@
+"""Units on a Ray cluster: actors that open the same models from the same paths."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from contlm.opening import ClassifierOpening, ModelOpening
+from contlm.progress import OnProgress
+from contlm.prompts import as_int
+from contlm.sweep.task import Judges, Task
+from contlm.sweep.units import Unit
+from contlm.sweep.worker import Worker
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from contlm.interpolator import Interpolator
+
+# a machine that goes away costs the unit that ran there, not the sweep: units are deterministic
+_RESTARTS = 3
+# how long the driver may be deaf to Ctrl-C
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Models:
+    """Everything that an actor opens."""
+
+    lm: ModelOpening
+    classifiers: dict[str, ClassifierOpening]
+    judge: ModelOpening | None
+    threads: int
+
+
+class RemoteWorker:
+    """A Worker in another process; made an actor by `ray_executor`."""
+
+    def __init__(self, task: Task, models: Models) -> None:
+        torch.set_num_threads(models.threads)
+        self._lm = models.lm.open()
+        self._judges = Judges(
+            {name: opening.open() for name, opening in models.classifiers.items()},
+            None if models.judge is None else models.judge.open(),
+        )
+        self._worker = Worker(task, self._lm, self._judges)
+
+    def fingerprints(self) -> dict[str, Any]:
+        return fingerprints(self._lm, self._judges)
+
+    def compute(self, unit: Unit) -> pa.Table:
+        return self._worker.compute(unit)
+
+
+class RayExecutor:
+    """Hands each idle actor the next unit."""
+
+    def __init__(self, actors: list[Any]) -> None:
+        self._actors = actors
+
+    def run(
+        self, units: Iterable[Unit], on_progress: OnProgress
+    ) -> Iterator[tuple[Unit, pa.Table]]:
+        import ray
+
+        waiting, idle = deque(units), list(self._actors)
+        running: dict[Any, tuple[Unit, Any]] = {}
+        while waiting or running:
+            while waiting and idle:
+                unit, actor = waiting.popleft(), idle.pop()
+                running[actor.compute.remote(unit)] = (unit, actor)
+            done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
+            for reference in done:
+                unit, actor = running.pop(reference)
+                idle.append(actor)
+                yield unit, _result(reference)
+
+
+def fingerprints(lm: Interpolator, judges: Judges) -> dict[str, Any]:
+    """The hashes of every model, without where it came from."""
+    return {
+        "model": _hashes(lm.fingerprint),
+        "classifiers": {name: c.fingerprint["sha256"] for name, c in judges.classifiers.items()},
+        "judge": None if judges.judge is None else _hashes(judges.judge.fingerprint),
+    }
+
+
+@contextmanager
+def ray_executor(
+    task: Task,
+    lm: Interpolator,
+    judges: Judges,
+    units: int,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+) -> Iterator[RayExecutor]:
+    """Actors on the cluster that is connected, that `address` names, or on a local one.
+
+    workers: actors; None takes as many as the cluster's processors can hold. Each gets as many
+    threads as the sweeping process has, since another number may round differently.
+    """
+    ray = _import_ray()
+    models = _portable(lm, judges)
+    count = None if workers is None else as_int("executor: workers", workers)
+    if count is not None and count < 1:
+        raise ValueError(f"executor: workers must be at least 1, got {count}")
+    started = not ray.is_initialized()
+    if started:
+        local = {} if address or count is None else {"num_cpus": count * models.threads}
+        ray.init(address=address, log_to_driver=False, configure_logging=False, **local)
+    actors: list[Any] = []
+    try:
+        gpus = 1 if models.lm.device == "cuda" else 0
+        actors += _start_actors(task, models, min(units, _fitting(ray, models, gpus, count)), gpus)
+        _require_same(actors, fingerprints(lm, judges))
+        yield RayExecutor(actors)
+    finally:
+        for actor in actors:
+            with suppress(Exception):
+                ray.kill(actor)
+        if started:
+            ray.shutdown()
+
+
+def _import_ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise ValueError(
+            "executor: 'ray' needs the package ray; pip install 'contlm[ray]'"
+        ) from None
+    return ray
+
+
+def _portable(lm: Interpolator, judges: Judges) -> Models:
+    threads = torch.get_num_threads()
+    if lm.opening is not None and lm.opening.threads:
+        threads = lm.opening.threads
+    return Models(
+        _opening_of("model", lm).portable(threads),
+        {
+            name: _opening_of(f"classifiers[{name!r}]", classifier).portable(threads)
+            for name, classifier in judges.classifiers.items()
+        },
+        None if judges.judge is None else _opening_of("judge", judges.judge).portable(threads),
+        threads,
+    )
+
+
+def _opening_of(what: str, model: Any) -> Any:
+    if model.opening is None:
+        raise ValueError(f"{what}: must be made by from_pretrained for executor='ray'")
+    return model.opening
+
+
+def _fitting(ray: Any, models: Models, gpus: int, wanted: int | None) -> int:
+    """How many actors to start: those wanted, or those that fit; ValueError where they do not."""
+    there = ray.cluster_resources()
+    fit = int(there.get("CPU", 0)) // models.threads
+    if gpus:
+        fit = min(fit, int(there.get("GPU", 0)))
+    if fit < (wanted or 1):
+        raise ValueError(
+            f"executor: the cluster has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} "
+            f"GPUs, too few for {wanted or 1} workers of {models.threads} threads"
+            f"{' and a GPU' if gpus else ''}; open the models with fewer threads="
+        )
+    return wanted or fit
+
+
+def _start_actors(task: Task, models: Models, count: int, gpus: int) -> list[Any]:
+    import ray
+
+    remote = ray.remote(RemoteWorker).options(
+        num_cpus=models.threads,
+        num_gpus=gpus,
+        max_restarts=_RESTARTS,
+        max_task_retries=_RESTARTS,
+    )
+    shared = ray.put(task)
+    return [remote.remote(shared, models) for _ in range(max(1, count))]
+
+
+def _require_same(actors: list[Any], own: dict[str, Any]) -> None:
+    """ValueError unless every actor opened the very files that this process has."""
+    import ray
+
+    references = [actor.fingerprints.remote() for actor in actors]
+    while ray.wait(references, num_returns=len(references), timeout=_POLL_SECONDS)[1]:
+        pass
+    for reference in references:
+        found = _result(reference)
+        if found != own:
+            raise ValueError(
+                "executor: a worker opened other files than this process under the same path "
+                f"(their hashes differ: {found} there, {own} here); give every machine the same"
+            )
+
+
+def _result(reference: Any) -> Any:
+    """What a remote call returned, or its own error as it was raised there."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise (error.cause if isinstance(error.cause, Exception) else error) from None
+
+
+def _hashes(fingerprint: dict[str, Any]) -> dict[str, Any]:
+    anchors = {name: anchor["sha256"] for name, anchor in fingerprint["anchors"].items()}
+    return {
+        "base": fingerprint["base"]["sha256"],
+        "tokenizer": fingerprint["tokenizer"],
+        "anchors": anchors,
+    }

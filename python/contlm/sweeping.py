@@ -1,0 +1,83 @@
+"""Sweeps over many points, as the interpolator offers them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from contlm.classifier import Classifier
+from contlm.grid import Grid
+from contlm.perplexity import Corpus
+from contlm.point import Point
+from contlm.prompts import Prompts
+from contlm.standing import Standing
+from contlm.sweep.task import DEFAULT_METRICS, Measured, make_task
+
+if TYPE_CHECKING:
+    from contlm.interpolator import Interpolator
+    from contlm.sweep import Sweep
+
+
+class Sweeping(Standing):
+    """The researcher's loop."""
+
+    def sweep(
+        self,
+        prompts: Prompts,
+        points: Grid | Sequence[Point],
+        *,
+        num_return_sequences: int = 3,
+        max_new_tokens: int = 32,
+        metrics: str | Sequence[str] = DEFAULT_METRICS,
+        classifiers: Mapping[str, Classifier] | None = None,
+        perplexity_text: Corpus | None = None,
+        perplexity_options: Mapping[str, Any] | None = None,
+        judge: Interpolator | None = None,
+        seed: int | None = 0,
+        out: str | os.PathLike[str] | None = None,
+        resume: bool = True,
+        progress: bool = True,
+        executor: str | Mapping[str, Any] | None = None,
+        **sampling: Any,
+    ) -> Sweep:
+        """Continues every prompt at every point, scores the texts and measures the points.
+
+        prompts: as for generate. points: a grid of `contlm.grid`, or a list of Points.
+        metrics: among "score" (needs classifiers), "perplexity" (needs perplexity_text), "dist",
+            "self_bleu" and "length". The default leaves out what it was given nothing for; naming
+            one without what it needs is a ValueError.
+        classifiers: attribute -> Classifier. perplexity_options: max_length, stride and protocol of
+            lm.perplexity. judge: another Interpolator, whose base says how likely each text is
+            given its prompt.
+        seed: the same prompt draws the same numbers at every point; None draws a seed, or takes
+            that of the sweep in `out`.
+        out: a folder that keeps every finished unit. The same call goes on from what is there and
+            ends with the table of an unbroken one; ValueError when it holds another configuration,
+            FileExistsError when it holds something and resume is False.
+        executor: None computes in this process; "ray", or {"kind": "ray", "workers": 4, "address":
+            "auto"}, on a Ray cluster, from the same files and with the same result.
+        sampling: do_sample, temperature, top_k, top_p, min_p, repetition_penalty, stop_strings,
+            eos_token_id and mode of generate.
+
+        Ctrl-C returns what is finished, with a warning, and `.complete` is False. OSError naming
+        the file when `out` cannot be written; units finished before it stay.
+        """
+        from contlm.sweep.running import run_task
+        from contlm.sweep.store import stored_seed
+
+        if seed is None and out is not None and resume:
+            seed = stored_seed(out)
+        measured = Measured(metrics, classifiers, perplexity_text, perplexity_options, judge)
+        numbers = (num_return_sequences, max_new_tokens, seed)
+        lm = cast("Interpolator", self)
+        task = make_task(lm, prompts, points, measured, numbers, sampling)
+        return run_task(
+            lm,
+            task,
+            measured.judges(),
+            out=out,
+            resume=resume,
+            progress=progress,
+            executor=executor,
+        )
