@@ -19,7 +19,8 @@ from contlm.sweep import Sweep  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contlm import grid, zoo
+    from contlm import analysis, grid, plot, zoo
+    from contlm.reporting import report
 
 __all__ = [
     "AdapterError",
@@ -30,15 +31,22 @@ __all__ = [
     "Point",
     "Sweep",
     "__version__",
+    "analysis",
     "grid",
+    "plot",
+    "report",
     "zoo",
 ]
 
 
 def __getattr__(name: str) -> object:
-    # the bundled models and the grids are looked at only by those who ask for them
-    if name in ("grid", "zoo"):
+    # pandas, matplotlib and the bundled models are loaded only for those who ask for them
+    if name in ("analysis", "grid", "plot", "zoo"):
         import importlib
 
         return importlib.import_module(f"contlm.{name}")
+    if name == "report":
+        from contlm.reporting import report
+
+        return report
     raise AttributeError(f"module 'contlm' has no attribute {name!r}")

@@ -101,6 +101,12 @@ class Sweep:
         """The frame as CSV."""
         self.frame.to_csv(path, index=False)
 
+    def report(self, path: str | os.PathLike[str], *, title: str | None = None) -> Path:
+        """Writes one self-contained HTML page: `contlm.report`."""
+        from contlm.reporting import report
+
+        return report(self, path, title=title)
+
     def __len__(self) -> int:
         """Generated texts."""
         return sum(table.num_rows for table in self._tables.values())

@@ -1,0 +1,427 @@
+"""Pictures, checked without looking: labels, limits, colours, and values drawn equal the data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Case
+from contlm import Point, analysis, grid, plot
+from contlm.plot.choose import kind_of
+from contlm.plot.style import bare_figures, colour, marker
+from contlm.plot.ternary import faces_of
+from fake_sweep import FakeSweep, fake_sweep
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection, QuadMesh
+from matplotlib.figure import Figure
+
+NAMES = ("warm", "wry", "curt")
+
+
+@pytest.fixture(autouse=True)
+def bare() -> Iterator[None]:
+    """Other tests may have imported pyplot, which would keep every figure of these."""
+    with bare_figures():
+        yield
+
+
+@pytest.fixture(scope="module")
+def line() -> FakeSweep:
+    return fake_sweep(grid.line("warm", start=-3, stop=4, step=0.5))
+
+
+@pytest.fixture(scope="module")
+def triangle() -> FakeSweep:
+    return fake_sweep(grid.simplex(NAMES))
+
+
+@pytest.fixture(scope="module")
+def fig5() -> FakeSweep:
+    grids = [grid.alpha_lambda(n, NAMES, lams=(0.4, 0.7, 1.0), others=0.0) for n in NAMES]
+    return fake_sweep(grids[0] + grids[1] + grids[2])
+
+
+def new_axes(count: int = 1) -> list[Axes]:
+    return list(Figure().subplots(1, count, squeeze=False)[0])
+
+
+def curves(ax: Axes) -> list[mpl.lines.Line2D]:
+    return [line for line in ax.lines if line.get_marker() not in ("None", "", None)]
+
+
+def texts(ax: Axes) -> list[str]:
+    return [t.get_text() for t in ax.texts]
+
+
+def legend(ax: Axes) -> list[str]:
+    found = ax.get_legend()
+    return [] if found is None else [t.get_text() for t in found.get_texts()]
+
+
+def drawn(ax: Axes) -> None:
+    """Renders, so that whatever only fails at drawing time fails here."""
+    plot.style.figure_of(ax).canvas.draw()
+
+
+# --- curves
+
+
+def test_alpha_curve_draws_the_data(line: FakeSweep) -> None:
+    ax = plot.alpha_curve(line)
+    table = line.summary
+    whole, inside = curves(ax)
+    np.testing.assert_array_equal(whole.get_xdata(), table["alpha_warm"])
+    np.testing.assert_array_equal(whole.get_ydata(), table["score_warm"])
+    low, high = analysis.stable_range(table, "warm")
+    assert (low, high) == (min(inside.get_xdata()), max(inside.get_xdata()))  # type: ignore[type-var]
+    assert ax.get_xlabel() == "α of warm" and ax.get_ylabel() == "warm score"
+    assert ax.get_ylim()[0] < 0 and ax.get_ylim()[1] > 1
+    span = next(p for p in ax.patches if "stable range" in str(p.get_label()))
+    assert span.get_extents().transformed(ax.transData.inverted()).x0 == pytest.approx(low)
+    assert {"95 % interval", "anchors (α = 0, 1)"} <= set(legend(ax))
+    drawn(ax)
+
+
+def test_the_band_is_the_confidence_interval(line: FakeSweep) -> None:
+    ax = plot.alpha_curve(line, confidence=0.5)
+    band = next(c for c in ax.collections if c.get_label() == "_band")
+    heights = band.get_paths()[0].vertices[:, 1]
+    reach = 0.6744897501960817 * line.summary["score_warm_sem"]
+    assert heights.max() == pytest.approx((line.summary["score_warm"] + reach).max())
+    assert heights.min() == pytest.approx((line.summary["score_warm"] - reach).min())
+    assert "50 % interval" in legend(ax)
+    with pytest.raises(ValueError, match="confidence: must lie between"):
+        plot.alpha_curve(line, confidence=95)
+
+
+def test_perplexity_shows_its_limit_and_a_logarithm(line: FakeSweep) -> None:
+    wide = fake_sweep(grid.line("warm", start=-8, stop=8, step=0.5))
+    ax = plot.alpha_curve(wide, value="perplexity", factor=2)
+    limit = next(ln for ln in ax.lines if "limit" in str(ln.get_label()))
+    assert set(limit.get_ydata()) == {10.0} and ax.get_yscale() == "log"  # type: ignore[arg-type]
+    assert plot.alpha_curve(line, value="perplexity").get_yscale() == "linear"
+
+
+def test_dist_draws_every_n(line: FakeSweep) -> None:
+    ax = plot.alpha_curve(line, value="dist")
+    assert {"dist-1", "dist-2", "dist-3"} <= set(legend(ax)) and ax.get_ylim()[0] == 0
+    assert plot.alpha_curve(line, value="dist_2").get_ylabel() == "dist-2"
+
+
+def test_curves_of_several_attributes_share_axes() -> None:
+    sweep = fake_sweep(grid.line("warm", step=0.5) + grid.line("wry", start=-1, stop=2, step=0.5))
+    ax = plot.alpha_curve(sweep)
+    assert {"warm", "wry"} <= set(legend(ax))
+    colours = {c.get_color() for c in curves(ax)}
+    assert colours == {colour(0), colour(1)}
+    with pytest.raises(ValueError, match="name one column"):
+        plot.alpha_curve(sweep, value="dist")
+    assert [p.get_ylabel() for p in plot.alpha_panels(sweep)] == [
+        "score of the attribute", "perplexity", "dist-2",
+    ]  # fmt: skip
+
+
+def test_methods_lie_over_one_another(line: FakeSweep) -> None:
+    (ax,) = new_axes()
+    plot.alpha_curve(line, ax=ax, label="ours")
+    assert plot.alpha_curve(line, ax=ax, label="truth", color="#000000") is ax
+    assert {"ours", "truth"} <= set(legend(ax))
+
+
+def test_a_line_without_anchors_has_no_range() -> None:
+    ax = plot.alpha_curve(fake_sweep(grid.line("warm", start=0.1, stop=0.9, step=0.1)))
+    assert len(curves(ax)) == 1 and not any("stable" in text for text in legend(ax))
+
+
+def test_panels_keep_what_the_sweep_has(line: FakeSweep) -> None:
+    assert [p.get_ylabel() for p in plot.alpha_panels(line)] == [
+        "warm score", "perplexity", "dist-n (diversity)",
+    ]  # fmt: skip
+    bare_line = line.summary.drop(columns=["perplexity", "dist_1", "dist_2", "dist_3"])
+    assert len(plot.alpha_panels(bare_line)) == 1
+    with pytest.raises(ValueError, match="neither scores nor perplexity"):
+        plot.alpha_panels(bare_line.drop(columns="score_warm"))
+    axes = new_axes(2)
+    found = plot.alpha_panels(line, values=["score", "dist_1"], ax=axes)
+    assert list(found) == axes
+    with pytest.raises(ValueError, match="ax: must be 3 Axes for this picture, got 2"):
+        plot.alpha_panels(line, ax=axes)
+
+
+def test_panels_say_each_thing_once(line: FakeSweep) -> None:
+    mine = plot.alpha_panels(line, ax=new_axes(3))
+    said = [text for panel in mine for text in legend(panel)]
+    assert len(said) == len(set(said)) and "dist-3" in legend(mine[2])
+    ours = plot.alpha_panels(line)
+    (shared,) = ours[0].figure.legends
+    assert sorted(t.get_text() for t in shared.get_texts()) == sorted(said)
+    assert not any(legend(panel) for panel in ours)
+
+
+# --- triangles
+
+
+def test_simplex_draws_every_point_in_its_colour(triangle: FakeSweep) -> None:
+    ax = plot.simplex(triangle, "score_wry")
+    (dots,) = [c for c in ax.collections if isinstance(c, PathCollection)]
+    table = triangle.summary.sort_values([f"lam_{n}" for n in NAMES])
+    assert len(dots.get_offsets()) == 21
+    np.testing.assert_allclose(dots.get_array(), table["score_wry"])
+    lam = table[[f"lam_{n}" for n in NAMES]].to_numpy()
+    x = lam[:, 1] + lam[:, 2] / 2
+    np.testing.assert_allclose(
+        dots.get_offsets(), np.stack([x, lam[:, 2] * 3**0.5 / 2], axis=1), atol=1e-12
+    )
+    assert texts(ax) == list(NAMES) and ax.get_title() == "wry score, α = 1"
+    assert dots.norm.vmin == table["score_wry"].min() and dots.cmap.name == "viridis"
+    assert ax.get_aspect() == 1
+    drawn(ax)
+
+
+def test_simplex_is_wide_for_names_and_numbers(triangle: FakeSweep) -> None:
+    ax = plot.simplex(triangle, "perplexity", annotate=True)
+    assert len(texts(ax)) == 3 + 21 and "5.00" in texts(ax)
+    flat = plot.simplex(triangle, "perplexity", attributes=("curt", "warm", "wry"))
+    assert texts(flat) == ["curt", "warm", "wry"]
+    drawn(flat)
+
+
+def test_simplex_panels_share_one_scale(triangle: FakeSweep) -> None:
+    panels = plot.simplex_panels(triangle)
+    assert [p.get_title() for p in panels] == [*(f"{n} score" for n in NAMES), "perplexity"]
+    norms = [
+        next(c for c in p.collections if isinstance(c, PathCollection)).norm for p in panels[:3]
+    ]
+    scores = triangle.summary[[f"score_{n}" for n in NAMES]].to_numpy()
+    assert {(n.vmin, n.vmax) for n in norms} == {(scores.min(), scores.max())}
+    bars = [a for a in panels[0].figure.axes if a not in set(panels)]
+    assert [b.get_xlabel() for b in bars] == ["perplexity at α = 1", "score at α = 1"]
+    (alone,) = plot.simplex_panels(triangle, ["score_wry"], ax=new_axes())
+    assert alone.get_title() == "wry score"
+
+
+def test_a_simplex_of_four_has_four_faces() -> None:
+    sweep = fake_sweep(grid.simplex((*NAMES, "odd"), step=0.25))
+    with pytest.raises(ValueError, match="three corners, got 4"):
+        plot.simplex(sweep)
+    ax = plot.simplex(sweep, "score_odd", ("warm", "wry", "odd"))
+    (dots,) = [c for c in ax.collections if isinstance(c, PathCollection)]
+    assert len(dots.get_offsets()) == 15
+    assert len({p.figure for p in plot.auto(sweep)}) == 4
+    two = fake_sweep(grid.simplex(NAMES, step=0.5) + grid.simplex(("wry", "curt", "odd"), step=0.5))
+    assert faces_of(two.summary) == [NAMES, ("wry", "curt", "odd")]
+
+
+def test_simplex_says_what_is_wrong(triangle: FakeSweep, line: FakeSweep) -> None:
+    with pytest.raises(ValueError, match="must have the column 'self_bleu', it has point"):
+        plot.simplex(triangle, "self_bleu")
+    with pytest.raises(ValueError, match="three corners, got 1"):
+        plot.simplex(line)
+    two = triangle.summary.assign(alpha_wry=np.linspace(0, 1, 21))
+    with pytest.raises(ValueError, match="wry must have one alpha"):
+        plot.simplex(two)
+    with pytest.raises(ValueError, match="spans a triangle, the sweep has 6"):
+        plot.simplex(triangle.summary[triangle.summary["lam_curt"] == 0], "score_wry", NAMES)
+    with pytest.raises(TypeError, match="ax: must be a matplotlib Axes or None, got int"):
+        plot.simplex(triangle, ax=3)  # type: ignore[arg-type]
+
+
+# --- heatmaps
+
+
+def mesh_of(ax: Axes) -> np.ndarray:
+    (mesh,) = [c for c in ax.collections if isinstance(c, QuadMesh)]
+    return np.ma.filled(mesh.get_array(), np.nan)
+
+
+def ticks(labels: list[mpl.text.Text]) -> list[str]:
+    return [t.get_text() for t in labels]
+
+
+def test_alpha_lambda_puts_alpha_across(fig5: FakeSweep) -> None:
+    ax = plot.alpha_lambda(fig5, "wry")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("α of wry", "λ of wry")
+    assert ticks(ax.get_xticklabels()) == ["0", "0.25", "0.5", "0.75", "1"]
+    assert ticks(ax.get_yticklabels()) == ["0.4", "0.7", "1"]
+    own = fake_sweep(grid.alpha_lambda("wry", NAMES, lams=(0.4, 0.7, 1.0), others=0.0), noise=0)
+    truth = own.summary.pivot(index="lam_wry", columns="alpha_wry", values="score_wry")
+    np.testing.assert_allclose(mesh_of(ax), truth.to_numpy(), atol=0.05)
+    assert plot.alpha_lambda(own, value="perplexity").get_title() == "perplexity"
+    with pytest.raises(ValueError, match="moves alpha and lambda of warm, wry, curt; name one"):
+        plot.alpha_lambda(fig5)
+    drawn(ax)
+
+
+def test_alpha_lambda_panels(fig5: FakeSweep) -> None:
+    panels = plot.alpha_lambda_panels(fig5)
+    assert [p.get_title() for p in panels] == [f"{n} score" for n in NAMES]
+    one = fake_sweep(grid.alpha_lambda("wry", NAMES, others=0.0))
+    assert [p.get_title() for p in plot.alpha_lambda_panels(one)] == [
+        "wry score", "warm score", "curt score",
+    ]  # fmt: skip
+    several = {"wry": one, "warm": fake_sweep(grid.alpha_lambda("warm", NAMES, others=0.0))}
+    assert len(plot.alpha_lambda_panels(several)) == 2
+    assert len(plot.alpha_lambda_panels(fig5, "perplexity", ax=new_axes(3))) == 3
+
+
+def test_numbers_read_on_their_cells(fig5: FakeSweep) -> None:
+    ax = plot.alpha_lambda(fig5, "wry", vmin=0, vmax=1)
+    values = mesh_of(ax).ravel()
+    for text, value in zip(ax.texts, values, strict=True):
+        assert text.get_text() == f"{value:.2f}"
+        assert text.get_color() == ("white" if value < 0.44 else "black")
+
+
+def test_product_over_two_alphas() -> None:
+    sweep = fake_sweep(grid.product({"wry": [0, 0.5, 1], "warm": [0, 1]}), noise=0)
+    ax = plot.product(sweep)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("α of wry", "α of warm")
+    assert mesh_of(ax).shape == (2, 3)
+    np.testing.assert_allclose(mesh_of(ax)[0], mesh_of(ax)[1])
+    with pytest.raises(ValueError, match=r"two axes, got 3"):
+        plot.product(fake_sweep(grid.product({n: [0, 1] for n in NAMES})))
+
+
+def test_entanglement_has_the_held_attribute_upright() -> None:
+    sweep = fake_sweep(grid.entangle(NAMES))
+    areas = analysis.entanglement(sweep)
+    ax = plot.entanglement(sweep)
+    np.testing.assert_allclose(mesh_of(ax), areas.T.to_numpy())
+    assert ax.get_xlabel() == "attribute moved"
+    assert ax.get_ylabel() == "attribute held at α = 1 and scored"
+    assert ticks(ax.get_yticklabels()) == list(NAMES)
+    again = plot.entanglement(areas, ax=new_axes()[0])
+    np.testing.assert_allclose(mesh_of(again), areas.T.to_numpy())
+    drawn(ax)
+
+
+def test_similarity_is_signed_only_for_cosines(llama: Case) -> None:
+    lm = llama.lm()
+    cosine = plot.similarity(lm)
+    (mesh,) = [c for c in cosine.collections if isinstance(c, QuadMesh)]
+    assert mesh.norm.vmin == -mesh.norm.vmax and mesh.cmap.name.startswith("PuOr")  # type: ignore[operator]
+    truth = analysis.similarity(lm).to_numpy()
+    off = ~np.eye(len(truth), dtype=bool)
+    np.testing.assert_allclose(mesh_of(cosine)[off], truth[off])
+    assert np.isnan(np.diagonal(mesh_of(cosine))).all()
+    far = plot.similarity(analysis.similarity(lm, "l2"))
+    (mesh,) = [c for c in far.collections if isinstance(c, QuadMesh)]
+    assert mesh.norm.vmin > 0  # type: ignore[operator]
+    assert ticks(far.get_xticklabels()) == list(lm.anchors)
+    drawn(far)
+
+
+# --- scattered points
+
+
+def test_mds_marks_low_open_and_high_filled(llama: Case) -> None:
+    ax = plot.mds(llama.lm(), step=0.5)
+    found = {str(ln.get_label()): ln for ln in ax.lines}
+    assert {"tone (low)", "tone (high)", "wit (low)", "wit (high)", "base"} <= set(found)
+    assert found["tone (low)"].get_markerfacecolor() == "white"
+    assert found["tone (high)"].get_markerfacecolor() == colour(0)
+    assert ax.get_aspect() == 1 and ax.get_title(loc="right").startswith("stress ")
+    table = analysis.mds(analysis.similarity(llama.lm(), "frobenius"))
+    plain = plot.mds(table, ax=new_axes()[0])
+    assert "% of variance" in plain.get_xlabel()
+    drawn(plain)
+    with pytest.raises(ValueError, match="'mds_1'"):
+        plot.mds(pd.DataFrame({"x": [1]}))
+
+
+def test_response_draws_scores_against_weights() -> None:
+    sweep = fake_sweep(grid.random(NAMES, 12))
+    panels = plot.response(sweep)
+    assert [p.get_xlabel() for p in panels] == [f"λ α of {n}" for n in NAMES]
+    x = panels[0].lines[0].get_xdata()
+    np.testing.assert_allclose(x, sweep.summary["lam_warm"] * sweep.summary["alpha_warm"])
+
+
+# --- choosing, and manners
+
+
+@pytest.mark.parametrize(
+    ("points", "kind"),
+    [
+        (grid.line("warm"), "line"),
+        (grid.line("warm") + grid.line("wry"), "line"),
+        (grid.simplex(NAMES), "simplex"),
+        (grid.alpha_lambda("wry", NAMES), "alpha_lambda"),
+        (grid.entangle(NAMES), "entangle"),
+        (grid.product({"warm": [0, 1], "wry": [0, 1]}), "product"),
+        (grid.product({n: [0, 1] for n in NAMES}), "random"),
+        (grid.random(NAMES, 8), "random"),
+        (grid.custom([Point({"warm": 0.5}), Point({"warm": 1.0, "wry": 0.0})]), "random"),
+        (grid.custom([Point({"warm": 0.5})]), "product"),
+    ],
+)
+def test_auto_draws_every_kind(points: grid.Grid, kind: str) -> None:
+    sweep = fake_sweep(points)
+    if len(points) > 1:
+        assert kind_of(sweep) == kind
+        if kind != "random":
+            # the points alone say the same
+            assert kind_of(sweep.summary) == kind
+    for panel in plot.auto(sweep):
+        assert isinstance(panel, Axes)
+    drawn(panel)
+
+
+def test_save_keeps_text_as_text(triangle: FakeSweep, tmp_path: Path) -> None:
+    ax = plot.simplex(triangle)
+    plot.save(ax, tmp_path / "a.svg")
+    svg = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert ">warm</text>" in svg and "<image" not in svg
+    plot.save(plot.simplex_panels(triangle), tmp_path / "a.pdf")
+    assert b"/Type3" not in (tmp_path / "a.pdf").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.pdf", "a.svg"]
+    with pytest.raises(ValueError, match=r"must end in \.pdf"):
+        plot.save(ax, tmp_path / "a")
+    with pytest.raises(FileNotFoundError, match="make it first"):
+        plot.save(ax, tmp_path / "none" / "a.pdf")
+    with pytest.raises(ValueError):
+        plot.save(ax, tmp_path / "a.nonsense")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_settings_stay_the_callers(line: FakeSweep) -> None:
+    before = dict(mpl.rcParams)
+    (ax,) = new_axes()
+    size = ax.xaxis.label.get_size()
+    plot.alpha_curve(line, ax=ax)
+    assert dict(mpl.rcParams) == before and ax.xaxis.label.get_size() == size
+
+
+def test_pyplot_is_used_only_where_it_is_in_use() -> None:
+    code = """
+import sys
+sys.path.insert(0, {tests!r})
+import matplotlib; matplotlib.use("agg")
+from contlm import grid, plot
+from fake_sweep import fake_sweep
+sweep = fake_sweep(grid.line("warm"))
+plot.auto(sweep)
+assert "matplotlib.pyplot" not in sys.modules
+import matplotlib.pyplot as plt
+ax = plot.alpha_curve(sweep)
+assert plt.get_fignums() == [ax.figure.number]
+with plot.style.bare_figures():
+    plot.alpha_curve(sweep)
+assert len(plt.get_fignums()) == 1
+"""
+    tests = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(tests=tests)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_categories_differ() -> None:
+    looks = {(colour(k), marker(k)) for k in range(49)}
+    assert len(looks) == 49
