@@ -1,5 +1,5 @@
-"""The researcher's whole loop, side by side in one run: a 21-point simplex, 16 prompts, 3 samples of
-32 tokens each, scored by three classifiers, with perplexity at every point and dist-n.
+"""The whole loop, side by side in one run: a 21-point simplex, 16 prompts, 3 samples of 32 tokens
+each, scored by three classifiers, with perplexity at every point and dist-n.
 
 SmolLM2-135M's shape with ten r = 32 adapters on all seven projections, one RoBERTa-base's shape as
 the classifier of three attributes, random weights. The peer is the best that PEFT and transformers

@@ -154,6 +154,16 @@ def test_panels_keep_what_the_sweep_has(line: FakeSweep) -> None:
         plot.alpha_panels(line, ax=axes)
 
 
+def test_panels_say_each_thing_once(line: FakeSweep) -> None:
+    mine = plot.alpha_panels(line, ax=new_axes(3))
+    said = [text for panel in mine for text in legend(panel)]
+    assert len(said) == len(set(said)) and "dist-3" in legend(mine[2])
+    ours = plot.alpha_panels(line)
+    (shared,) = ours[0].figure.legends
+    assert sorted(t.get_text() for t in shared.get_texts()) == sorted(said)
+    assert not any(legend(panel) for panel in ours)
+
+
 # --- triangles
 
 

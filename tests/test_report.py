@@ -13,6 +13,7 @@ import contlm
 import matplotlib.figure
 import pytest
 from contlm import grid
+from contlm.cli import main
 from fake_sweep import PROMPTS, FakeSweep, fake_sweep
 
 NAMES = ("warm", "wry", "curt")
@@ -161,3 +162,28 @@ def test_mistakes(tmp_path: Path) -> None:
 def test_a_title_of_ones_own(tmp_path: Path) -> None:
     path = contlm.report(fake_sweep(GRIDS["line"]), tmp_path / "a.html", title="Warmth & <wit>")
     assert "<h1>Warmth &amp; &lt;wit&gt;</h1>" in path.read_text(encoding="utf-8")
+
+
+def test_a_saved_sweep_from_the_command_line(
+    text_lm: contlm.Interpolator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = tmp_path / "result"
+    sweep = text_lm.sweep(
+        ["The fox", "One <morning>"], grid.line("tone", step=0.5), max_new_tokens=4, out=saved,
+        num_return_sequences=1, perplexity_text="The fox met the dog by the river.",
+        progress=False,
+    )  # fmt: skip
+    assert main(["report", str(saved)]) == 0
+    assert str(saved / "report.html") in capsys.readouterr().out
+    text = (saved / "report.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "svg" in page.tags and "One <morning>" in "".join(page.said)
+    assert "perplexity" in "".join(page.said)
+    assert main(["report", str(saved), "--out", str(tmp_path / "p.html"), "--title", "Foxes"]) == 0
+    assert "<h1>Foxes</h1>" in (tmp_path / "p.html").read_text(encoding="utf-8")
+    assert sweep.report(tmp_path / "q.html").read_text(encoding="utf-8") == text
+    # the page lies beside the units and does not disturb them
+    assert len(contlm.Sweep.load(saved)) == len(sweep)
+    capsys.readouterr()
+    assert main(["report", str(tmp_path / "nothing")]) == 2
+    assert capsys.readouterr().err.startswith("contlm: ")

@@ -183,6 +183,19 @@ class Interpolator(Scoring, Sweeping, Exporting):
         )
         return self._run(ids, coefficients, points, options, progress, streamer)
 
+    def explore(self, prompt: str | None = None, classifiers: Any = None, **options: Any) -> Any:
+        """Sliders in a notebook: text at a point beside the base model's, as they move.
+
+        prompt: what is continued. classifiers: attribute -> Classifier or directory, whose scores
+            are shown live. None takes the bundled ones where this is the bundled model.
+        options: where the controls begin: alpha, lam, max_new_tokens, temperature, seed.
+
+        The widget's `.point` is where its sliders stand. Needs the extra `contlm[explore]`.
+        """
+        from contlm import explore
+
+        return explore.show(self, prompt, classifiers, **options)
+
     def _run(
         self,
         ids: list[list[int]],

@@ -8,9 +8,22 @@ import sys
 from collections.abc import Sequence
 
 from contlm._native import __version__
-from contlm.cli import bench, demo, generate, inspect, merge, report
+from contlm.cli import (
+    bench,
+    demo,
+    explore,
+    generate,
+    inspect,
+    merge,
+    perplexity,
+    report,
+    score,
+    sweep,
+)
 
-_COMMANDS = (demo, generate, merge, inspect, report, bench)
+_COMMANDS = (
+    demo, generate, sweep, report, score, perplexity, explore, merge, inspect, bench,
+)  # fmt: skip
 
 USER_ERROR = 2
 INTERRUPTED = 130

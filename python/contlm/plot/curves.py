@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
 from contlm.analysis.response import FACTOR, stable_limits, stable_range
 from contlm.analysis.tables import (
@@ -136,8 +137,8 @@ def alpha_panels(
     panels = panel_axes(ax, len(values), height=2.2)
     for panel, value in zip(panels, values, strict=True):
         alpha_curve(table, attr, value, ax=panel, **options)
-    if ax is None and len(panels) > 1:
-        _share_legend(panels)
+    if len(panels) > 1:
+        _share_legend(panels, ours=ax is None)
     return panels
 
 
@@ -258,6 +259,8 @@ def _dress(axes: Axes, attrs: Sequence[str], value: str) -> None:
 
 
 def _scale(axes: Axes, value: str) -> None:
+    if np.ptp(axes.get_xlim()) > 3:
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     if value.startswith("score"):
         axes.set_ylim(-0.03, 1.03)
     elif value.startswith("dist"):
@@ -278,44 +281,60 @@ def _scale(axes: Axes, value: str) -> None:
 
 def _curves(axes: Axes) -> list[Line2D]:
     """The lines that hold data: a vertical or horizontal mark has two points."""
-    return [line for line in axes.lines if line.get_marker() not in ("None", None, "")]
+    return [line for line in axes.lines if _is_curve(line)]
 
 
 def _legend(axes: Axes, attrs: Sequence[str], confidence: float, above: bool) -> None:
-    handles, labels = axes.get_legend_handles_labels()
+    found = list(zip(*axes.get_legend_handles_labels(), strict=True))
+    # curves first: what marks ranges and limits explains them
+    found.sort(key=lambda pair: not _is_curve(pair[0]))
     if len(attrs) > 1:
-        handles.append(
-            Line2D(
-                [], [], color=GREY, marker="o", markerfacecolor="white",
-                linestyle=(0, (3, 2)), linewidth=1.0, markersize=3.5,
-            )
+        outside = Line2D(
+            [], [], color=GREY, marker="o", markerfacecolor="white", linestyle=(0, (3, 2)),
+            linewidth=1.0, markersize=3.5,
         )  # fmt: skip
-        labels.append("outside stable range")
+        found.append((outside, "outside stable range"))
     if any(c.get_label() == "_band" for c in axes.collections):
-        from matplotlib.patches import Patch
+        found.append((Patch(facecolor=GREY, alpha=0.25), f"{100 * confidence:g} % interval"))
+    # above the Axes no curve passes under it; the room there is ours only on our own figure
+    _put_legend(axes, found, above, 2)
 
-        handles.append(Patch(facecolor=GREY, alpha=0.25))
-        labels.append(f"{100 * confidence:g} % interval")
-    if handles:
-        # above the Axes no curve passes under it; the room there is ours only on our own figure
-        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "ncols": 2}
+
+def _put_legend(axes: Axes, found: list[tuple[Any, str]], above: bool, columns: int) -> None:
+    if found:
+        place: dict[str, Any] = {"loc": "best", "frameon": True, "framealpha": 0.6}
+        if above:
+            place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "ncols": columns}
         axes.legend(
-            handles, labels, borderaxespad=0.0, handlelength=1.6, columnspacing=1.2,
-            **(place if above else {"loc": "best"}),
+            *zip(*found, strict=True), borderaxespad=0.0, handlelength=1.4, columnspacing=0.8,
+            edgecolor="none", fontsize=7, **place,
         )  # fmt: skip
 
 
-def _share_legend(panels: np.ndarray) -> None:
-    """One legend under all panels, in place of one each."""
-    found: dict[str, Any] = {}
+def _is_curve(handle: Any) -> bool:
+    return isinstance(handle, Line2D) and handle.get_marker() not in ("None", None, "")
+
+
+def _share_legend(panels: np.ndarray, ours: bool) -> None:
+    """Says each thing once: in one legend under all panels of our own figure, on the caller's in
+    the first panel where it stands."""
+    seen: dict[str, Any] = {}
     for panel in panels:
         legend = panel.get_legend()
-        if legend is not None:
-            for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
-                found.setdefault(text.get_text(), handle)
-            legend.remove()
-    if found:
+        if legend is None:
+            continue
+        texts = [text.get_text() for text in legend.get_texts()]
+        new = [
+            (handle, text)
+            for handle, text in zip(legend.legend_handles, texts, strict=True)
+            if text not in seen
+        ]
+        seen.update({text: handle for handle, text in new})
+        legend.remove()
+        if not ours:
+            _put_legend(panel, new, False, 1)
+    if ours and seen:
         figure_of(panels).legend(
-            list(found.values()), list(found), loc="outside lower center",
-            ncols=min(len(found), 4), handlelength=1.8,
+            list(seen.values()), list(seen), loc="outside lower center",
+            ncols=min(len(seen), 4), handlelength=1.8,
         )  # fmt: skip

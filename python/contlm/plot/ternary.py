@@ -128,7 +128,9 @@ def simplex_panels(
     if shared is not None:
         hosts = [p for p, c in zip(panels, columns, strict=True) if c in scores]
         size = {"aspect": 12 * len(hosts), "shrink": 0.8 if len(hosts) == 1 else 0.6}
-        colour_bar(hosts, shared, options.get("cmap") or SCALE, "score" + at, **_BELOW, **size)
+        # under several rows it would run into the bar of a panel in the last one
+        place = {"shrink": 0.5, "pad": 0.02} if _rows_of(panels) > 1 else {**_BELOW, **size}
+        colour_bar(hosts, shared, options.get("cmap") or SCALE, "score" + at, **place)
     return panels
 
 
@@ -257,6 +259,11 @@ def _annotate(
             va="bottom", fontsize="x-small", zorder=4,
             bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
         )  # fmt: skip
+
+
+def _rows_of(panels: npt.NDArray[Any]) -> int:
+    specs = [panel.get_subplotspec() for panel in panels]
+    return len({spec.rowspan.start for spec in specs if spec is not None})
 
 
 def _scale_of(column: str) -> str:

@@ -18,7 +18,7 @@ h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; }
 .facts dt { color: var(--soft); font-size: .8rem; }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; }
 .note { border-left: 3px solid #e69f00; background: var(--tint); padding: .5rem .75rem; }
-figure { margin: 0 0 1rem; }
+figure { margin: 0 0 1rem; overflow-x: auto; }
 figure svg { display: block; background: #ffffff; border: 1px solid var(--line);
   border-radius: 6px; padding: 10px; height: auto; }
 figcaption, .hint { color: var(--soft); font-size: .85rem; text-align: left; max-width: 70ch; }

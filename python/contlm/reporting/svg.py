@@ -43,7 +43,7 @@ def inline_svg(figure: Figure, prefix: str, title: str) -> str:
         root.attrib.pop(name, None)
     root.set("role", "img")
     root.set("aria-label", title)
-    root.set("style", f"{_STROKES};width:calc({width} * 1.35);max-width:100%")
+    root.set("style", f"{_STROKES};width:calc({width} * 1.35);max-width:max(100%, 560px)")
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
     return ET.tostring(root, encoding="unicode")

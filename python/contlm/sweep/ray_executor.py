@@ -120,6 +120,10 @@ def ray_executor(
         actors += _start_actors(task, models, min(units, _fitting(ray, models, gpus, count)), gpus)
         _require_same(actors, fingerprints(lm, judges))
         yield RayExecutor(actors)
+    except KeyboardInterrupt:
+        # stopping a local cluster takes more than the second that Ctrl-C may: it ends with us
+        started = False
+        raise
     finally:
         for actor in actors:
             with suppress(Exception):
@@ -211,6 +215,10 @@ def _result(reference: Any) -> Any:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise (error.cause if isinstance(error.cause, Exception) else error) from None
+    except ray.exceptions.RayError as error:
+        raise ChildProcessError(
+            f"executor: a worker died and could not be started again: {error}"
+        ) from error
 
 
 def _hashes(fingerprint: dict[str, Any]) -> dict[str, Any]:

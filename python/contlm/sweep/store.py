@@ -255,6 +255,8 @@ def _locked(folder: Path) -> Iterator[None]:
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        # some network file systems cannot sync a folder; the file itself is synced by now
+        with suppress(OSError):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

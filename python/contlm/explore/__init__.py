@@ -1,0 +1,113 @@
+"""Sliders over a model: text at a point beside the base model's, as they move.
+
+`session` is the core; `widget` shows it in a notebook and `server` as a local web page, both with
+the panel in `static`. The two faces need the extra ``contlm[explore]``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from contlm.classifier import Classifier
+from contlm.explore.session import Session
+from contlm.explore.settings import Settings
+from contlm.point import Point
+
+if TYPE_CHECKING:
+    from contlm.explore.widget import ExploreWidget
+    from contlm.interpolator import Interpolator
+
+__all__ = ["Classifiers", "Session", "Settings", "make_session", "show"]
+
+# attribute -> a classifier, or the directory or hub id of one
+Classifiers: TypeAlias = Mapping[str, "Classifier | str | os.PathLike[str]"]
+
+_PROMPT = "One morning,"
+
+
+def show(lm: Interpolator, prompt: str | None, classifiers: Any, **options: Any) -> ExploreWidget:
+    """The notebook's face; `Interpolator.explore` documents the arguments.
+
+    ModuleNotFoundError, with the command to install it, without anywidget.
+    """
+    try:
+        from contlm.explore.widget import ExploreWidget
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    return ExploreWidget(make_session(lm, prompt, classifiers, **options))
+
+
+def make_session(
+    lm: Interpolator,
+    prompt: str | None = None,
+    classifiers: Classifiers | None = None,
+    *,
+    alpha: Mapping[str, float] | float | None = None,
+    lam: Mapping[str, float] | float | None = None,
+    max_new_tokens: int = 40,
+    temperature: float = 1.0,
+    seed: int = 0,
+    concurrent: int = 1,
+) -> Session:
+    """A session that begins at these settings.
+
+    prompt, classifiers: None takes the bundled ones where `lm` is the bundled model.
+    alpha: None begins with the first attribute at its high end.
+    """
+    bundled = _is_bundled(lm)
+    if prompt is None:
+        prompt = _bundled_prompt() if bundled else _PROMPT
+    if classifiers is None:
+        classifiers = _bundled_classifiers(lm) if bundled else {}
+    if alpha is None and lam is None and lm.attributes:
+        alpha = {lm.attributes[0]: 1.0}
+    initial = Settings(prompt, Point(alpha, lam), max_new_tokens, temperature, seed)
+    return Session(lm, _opened(classifiers, lm), initial, concurrent)
+
+
+def missing(error: ModuleNotFoundError) -> ModuleNotFoundError:
+    """`error` with what to do about it; errors that are not about the extra are given back."""
+    if error.name is None or error.name.partition(".")[0] == "contlm":
+        return error
+    return ModuleNotFoundError(
+        f"explore: needs {error.name}, which is not installed; pip install 'contlm[explore]'",
+        name=error.name,
+    )
+
+
+def _opened(classifiers: Classifiers, lm: Interpolator) -> dict[str, Classifier]:
+    if not isinstance(classifiers, Mapping):
+        raise TypeError(
+            "classifiers: must be a dict attribute -> Classifier or directory, got "
+            f"{type(classifiers).__name__}"
+        )
+    return {
+        name: given
+        if isinstance(given, Classifier)
+        else Classifier.from_pretrained(given, device=lm.device)
+        for name, given in classifiers.items()
+    }
+
+
+def _is_bundled(lm: Interpolator) -> bool:
+    from contlm import zoo
+
+    name = lm._source.name
+    return bool(name) and Path(name).absolute() == zoo.base_path().absolute()
+
+
+def _bundled_prompt() -> str:
+    from contlm import zoo
+
+    return zoo.prompts()[0]
+
+
+def _bundled_classifiers(lm: Interpolator) -> dict[str, Path]:
+    from contlm import zoo
+
+    return {
+        name: zoo.classifier_path(name) for name in lm.attributes if name in zoo.adapter_pairs()
+    }

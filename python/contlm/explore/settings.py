@@ -1,0 +1,114 @@
+"""What a visitor's sliders say, checked: the only way from a page's or a notebook's JSON to
+generate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contlm.options import seed_of
+from contlm.point import Point, Weights, as_number, require_known
+from contlm.prompts import as_int
+
+# the sliders' ends; a number typed beside a slider may lie outside
+ALPHA_RANGE = (-1.0, 2.0)
+LAM_RANGE = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One position of all controls.
+
+    point: the attributes that are switched on; `Point()` is the base model.
+    temperature: 0 takes the likeliest token each time.
+    """
+
+    prompt: str = ""
+    point: Point = field(default_factory=Point)
+    max_new_tokens: int = 40
+    temperature: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prompt, str):
+            raise TypeError(f"prompt: must be a str, got {type(self.prompt).__name__}")
+        try:
+            self.prompt.encode()
+        except UnicodeEncodeError:
+            raise ValueError("prompt: must be valid text, got half of a surrogate pair") from None
+        if as_int("max_new_tokens", self.max_new_tokens) < 1:
+            raise ValueError(f"max_new_tokens: must be at least 1, got {self.max_new_tokens}")
+        if as_number("temperature", self.temperature) < 0:
+            raise ValueError(
+                f"temperature: must be at least 0 (0: the likeliest token each time), got "
+                f"{self.temperature:g}"
+            )
+        seed_of(as_int("seed", self.seed))
+
+    @classmethod
+    def from_json(cls, data: Any, attributes: Sequence[str]) -> Settings:
+        """Settings from `to_json`'s form; ValueError or TypeError, naming the field, for any other.
+
+        `lam` may be missing or null: equal shares. So may all fields but `prompt`.
+        """
+        if not isinstance(data, Mapping):
+            raise TypeError(f"settings: must be an object, got {type(data).__name__}")
+        known = ("prompt", "alpha", "lam", "max_new_tokens", "temperature", "seed")
+        unknown = [name for name in data if name not in known]
+        if unknown:
+            raise ValueError(
+                f"settings: unknown field {unknown[0]!r}; the fields are {', '.join(known)}"
+            )
+        if "prompt" not in data:
+            raise ValueError("settings: must hold a prompt, got none")
+        alpha = _mapping("alpha", data.get("alpha"))
+        lam = None if data.get("lam") is None else _mapping("lam", data["lam"])
+        require_known(attributes, alpha)
+        rest = {name: data[name] for name in known[3:] if name in data}
+        return cls(prompt=data["prompt"], point=Point(alpha, lam), **rest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values: prompt, alpha and lam (attribute -> number), max_new_tokens,
+        temperature, seed."""
+        alpha, lam = self.named()
+        return {
+            "prompt": self.prompt,
+            "alpha": dict(alpha),
+            "lam": dict(lam),
+            "max_new_tokens": self.max_new_tokens,
+            "temperature": self.temperature,
+            "seed": self.seed,
+        }
+
+    def named(self) -> tuple[Weights, Weights]:
+        """The point's alpha and lambda by attribute; ValueError for a plain number, which names
+        none."""
+        alpha, lam = self.point.alpha, self.point.lam
+        if not isinstance(alpha, Weights) or not isinstance(lam, Weights):
+            raise ValueError(f"point: must name its attributes, got {self.point!r}")
+        return alpha, lam
+
+    def sampling(self) -> dict[str, Any]:
+        """The keyword arguments of `Interpolator.generate` besides prompt and point."""
+        chosen: dict[str, Any] = {"max_new_tokens": self.max_new_tokens, "seed": self.seed}
+        if self.temperature == 0:
+            return {**chosen, "do_sample": False}
+        return {**chosen, "temperature": float(self.temperature)}
+
+    def code(self) -> str:
+        """The call that gives this text again, as Python."""
+        alpha, lam = self.named()
+        arguments = [repr(self.prompt)]
+        if alpha:
+            arguments += [f"alpha={dict(alpha)!r}", f"lam={dict(lam)!r}"]
+        arguments += [f"{name}={value!r}" for name, value in self.sampling().items()]
+        return f"lm.generate({', '.join(arguments)})"
+
+
+def _mapping(what: str, value: Any) -> Mapping[str, float]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{what}: must be an object attribute -> number, got {value!r}")
+    return value
