@@ -78,6 +78,7 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+        _wake_pyplot()
         with mpl.rc_context(STYLE):
             return draw(*args, **kwargs)
 
@@ -190,6 +191,13 @@ def save(ax: Any, path: str | os.PathLike[str], **options: Any) -> None:
         raise ValueError(f"path: must end in .pdf, .svg, .png or the like, got {str(path)!r}")
     with whole_file(target) as beside, mpl.rc_context(STYLE):
         figure_of(ax).savefig(beside, **{"bbox_inches": "tight", "pad_inches": 0.02, **options})
+
+
+def _wake_pyplot() -> None:
+    # its first import makes a notebook show figures by setting rcParams["interactive"], which the
+    # end of an rc_context around it would undo: every figure but the first would stay hidden
+    if _in_notebook() and not _bare.get():
+        import matplotlib.pyplot  # noqa: F401
 
 
 def _in_notebook() -> bool:
