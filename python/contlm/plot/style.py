@@ -194,10 +194,12 @@ def save(ax: Any, path: str | os.PathLike[str], **options: Any) -> None:
 
 
 def _wake_pyplot() -> None:
-    # its first import makes a notebook show figures by setting rcParams["interactive"], which the
-    # end of an rc_context around it would undo: every figure but the first would stay hidden
+    """Loads a notebook's backend. That sets rcParams["interactive"], which the end of an rc_context
+    around it would undo: every figure but the first would stay hidden."""
     if _in_notebook() and not _bare.get():
-        import matplotlib.pyplot  # noqa: F401
+        import matplotlib.pyplot as plt
+
+        plt.draw_if_interactive()
 
 
 def _in_notebook() -> bool:
