@@ -123,16 +123,17 @@ class Findings:
         return tables
 
     def geometry(self) -> dict[str, str]:
-        """Cosines of the anchors: a pair's own, and across attributes."""
-        cosine = analysis.similarity(self.lm)
+        """Cosines of the anchors, a pair's own and across attributes, and mean squared distances."""
+        cosine, distance = analysis.similarity(self.lm), analysis.similarity(self.lm, "l2")
         rows = []
         for name in self.lm.attributes:
             ends = [f"{name}.low", f"{name}.high"]
             others = cosine.drop(index=ends)
             cells = [cosine.loc[ends[0], ends[1]], others[ends[0]].mean(), others[ends[1]].mean()]
-            rows.append([name, *_two(cells)])
-        head = ["attribute", "low with high", "low with others'", "high with others'"]
-        return {"cosine": _table(head, rows)}
+            far = [f"{distance.loc[end].sum() / (len(distance) - 1):.0f}" for end in ends]
+            rows.append([name, *_two(cells), *far])
+        head = ["attribute", "low, high", "low, others", "high, others", "from low", "from high"]
+        return {"geometry": _table(head, rows)}
 
     def _sweep(self, points: grid.Grid, perplexity: bool = False) -> contlm.Sweep:
         text = zoo.heldout_text() if perplexity else None
