@@ -123,7 +123,7 @@ class Findings:
         return tables
 
     def geometry(self) -> dict[str, str]:
-        """Cosines of the anchors, a pair's own and across attributes, and mean squared distances."""
+        """Cosines of the anchors, in a pair and across attributes, and mean squared distances."""
         cosine, distance = analysis.similarity(self.lm), analysis.similarity(self.lm, "l2")
         rows = []
         for name in self.lm.attributes:
