@@ -26,7 +26,8 @@ def run_tool(*arguments: str) -> None:
 
 
 def test_ruff() -> None:
-    run_tool("ruff", "check", "--no-cache", "python", "tests")
+    rooms = [room for room in ("python", "tests", "notebooks") if (ROOT / room).is_dir()]
+    run_tool("ruff", "check", "--no-cache", *rooms)
 
 
 def test_mypy() -> None:

@@ -144,9 +144,11 @@ def fill(page: str, tables: dict[str, str]) -> str:
     """`page` with every table in its place; ValueError for one that has none."""
     for name, table in tables.items():
         place = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
-        if not place.search(page):
+        found = place.search(page)
+        if found is None:
             raise ValueError(f"findings: the page must hold <!-- {name} --> ... <!-- /{name} -->")
-        page = place.sub(lambda found, table=table: f"{found[1]}{table}{found[2]}", page)  # type: ignore[misc]
+        opened, closed = found[1], found[2]
+        page = page[: found.start()] + opened + table + closed + page[found.end() :]
     return page
 
 
