@@ -71,8 +71,10 @@ def run(name: str, folder: Path, asked: dict[str, str], parameters: str = "") ->
     assert answer.pop("python") == sys.executable
     for cell in book.cells:
         for output in cell.get("outputs", ()):
-            assert output.output_type != "stream" or output.name != "stderr" or (
-                "Warning" not in output.text
+            assert (
+                output.output_type != "stream"
+                or output.name != "stderr"
+                or ("Warning" not in output.text)
             ), f"{cell.id}: {output.text}"
     pictures = [
         cell.id
