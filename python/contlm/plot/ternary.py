@@ -26,7 +26,15 @@ from contlm.analysis.tables import (
     summary_of,
 )
 from contlm.plot.labels import alpha_note, number, value_label
-from contlm.plot.style import SCALE, WORSE_SCALE, colour_bar, one_axes, panel_axes, styled
+from contlm.plot.style import (
+    SCALE,
+    WORSE_SCALE,
+    colour_bar,
+    figure_of,
+    one_axes,
+    panel_axes,
+    styled,
+)
 
 _HEIGHT = math.sqrt(3) / 2
 # lambda = (1, 0, 0), (0, 1, 0), (0, 0, 1)
@@ -131,6 +139,9 @@ def simplex_panels(
         # under several rows it would run into the bar of a panel in the last one
         place = {"shrink": 0.5, "pad": 0.02} if _rows_of(panels) > 1 else {**_BELOW, **size}
         colour_bar(hosts, shared, options.get("cmap") or SCALE, "score" + at, **place)
+    if ax is None:
+        # Colour bars under axes of a fixed aspect: the layout settles in its second pass.
+        figure_of(panels[0]).draw_without_rendering()
     return panels
 
 
