@@ -205,7 +205,7 @@ def test_five_attributes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_entanglement_and_geometry(tmp_path: Path) -> None:
     asked = {
-        "areas": "areas.stack().tolist()",
+        "areas": "areas.stack().dropna().tolist()",
         "own": "list(own.values())",
         "cosine": "cosine.loc[~cosine.index.isin(['base'])].to_numpy().tolist()",
     }
