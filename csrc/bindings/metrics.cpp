@@ -10,10 +10,11 @@ namespace py = pybind11;
 
 namespace {
 
-using OfGroups = double(std::span<const std::string>, std::span<const std::int64_t>, std::int64_t);
+using OfGroups = double(std::span<const std::string_view>, std::span<const std::int64_t>, std::int64_t);
 
+// The views look into the Python strings, which the caller's list keeps alive.
 template <OfGroups metric>
-double call(const std::vector<std::string>& texts, const std::vector<std::int64_t>& group, std::int64_t n) {
+double call(const std::vector<std::string_view>& texts, const std::vector<std::int64_t>& group, std::int64_t n) {
   return metric(texts, group, n);
 }
 

@@ -1,6 +1,6 @@
 #include "metrics/dist_n.h"
 
-#include <unordered_set>
+#include <algorithm>
 
 #include "metrics/words.h"
 
@@ -10,45 +10,58 @@ namespace {
 
 class NgramCounter {
  public:
-  explicit NgramCounter(std::int64_t n) : levels_(static_cast<std::size_t>(n > 1 ? n - 2 : 0)), n_(n) {}
+  explicit NgramCounter(std::int64_t n) : n_(static_cast<std::size_t>(n)), levels_(n_ - 1) {}
+
+  void start(std::size_t words) {
+    words_ = 0;
+    vocabulary_.start(words);
+    for (Numbering<std::uint64_t>& level : levels_) level.start(words);
+  }
 
   void add(std::string_view text) {
-    // The numbers of the 1-, 2-, ... (n-1)-grams that end at the word before.
-    std::vector<std::uint32_t> ending;
-    for_each_word(text, [&](std::string_view word) { push(word, ending); });
+    ending_.clear();
+    for_each_word(text, [&](std::string_view word, std::uint32_t hash) { push(vocabulary_(word, hash)); });
   }
 
-  double value() const { return static_cast<double>(distinct_.size()) / static_cast<double>(words_); }
+  double value() const {
+    const std::size_t distinct = n_ == 1 ? vocabulary_.size() : levels_.back().size();
+    return static_cast<double>(distinct) / static_cast<double>(words_);
+  }
 
  private:
-  void push(std::string_view text, std::vector<std::uint32_t>& ending) {
+  void push(std::uint32_t word) {
     ++words_;
-    const std::uint32_t word = vocabulary_(text);
-    if (n_ == 1) {
-      distinct_.insert(word);
-      return;
+    // From the longest on, so that each place still holds what ended at the word before.
+    for (std::size_t k = std::min(ending_.size(), levels_.size()); k-- > 0;) {
+      const std::uint64_t both = pair(ending_[k], word);
+      const std::uint32_t longer = levels_[k](both, hash_of(both));
+      if (k + 1 == levels_.size()) continue;
+      if (k + 1 == ending_.size())
+        ending_.push_back(longer);
+      else
+        ending_[k + 1] = longer;
     }
-    if (static_cast<std::int64_t>(ending.size()) == n_ - 1) distinct_.insert(pair(ending.back(), word));
-    std::vector<std::uint32_t> next{word};
-    for (std::size_t length = 0; length < ending.size() && length < levels_.size(); ++length)
-      next.push_back(levels_[length](pair(ending[length], word)));
-    ending = std::move(next);
+    if (ending_.empty() && !levels_.empty()) ending_.push_back(word);
+    if (!ending_.empty()) ending_[0] = word;
   }
 
+  std::size_t n_;
   Numbering<std::string_view> vocabulary_;
-  std::vector<Numbering<std::uint64_t>> levels_;  // of 2-grams, 3-grams, ... (n-1)-grams
-  std::unordered_set<std::uint64_t> distinct_;
-  std::int64_t n_, words_ = 0;
+  std::vector<Numbering<std::uint64_t>> levels_;  // of 2-grams, 3-grams, ... n-grams
+  std::vector<std::uint32_t> ending_;  // the numbers of the 1-, 2-, ... (n-1)-grams that end at the last word
+  std::int64_t words_ = 0;
 };
 
 }  // namespace
 
-double dist_n(std::span<const std::string> texts, std::span<const std::int64_t> group, std::int64_t n) {
+double dist_n(std::span<const std::string_view> texts, std::span<const std::int64_t> group, std::int64_t n) {
   CONTLM_CHECK(n >= 1, ValueError, "n: must be at least 1, got ", n);
-  return mean_over(members_of(texts, group), [&](const std::vector<std::size_t>& members) {
-    NgramCounter counter(n);
-    for (const std::size_t i : members) counter.add(texts[i]);
-    return counter.value();
+  return mean_over(members_of(texts, group), [&] {
+    return [&texts, counter = NgramCounter(n)](const std::vector<std::size_t>& members) mutable {
+      counter.start(count_words(texts, members));
+      for (const std::size_t i : members) counter.add(texts[i]);
+      return counter.value();
+    };
   });
 }
 

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace contlm::metrics {
@@ -13,6 +13,6 @@ namespace contlm::metrics {
 // The mean over groups of |distinct n-grams| / |words|. group [texts], any values: texts with the same value belong
 // together. n-grams are compared by their words, exactly (no hashing of content). ValueError unless n >= 1, there is a
 // text, and the sizes agree.
-double dist_n(std::span<const std::string> texts, std::span<const std::int64_t> group, std::int64_t n);
+double dist_n(std::span<const std::string_view> texts, std::span<const std::int64_t> group, std::int64_t n);
 
 }  // namespace contlm::metrics

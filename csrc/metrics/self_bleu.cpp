@@ -44,11 +44,12 @@ Counts count(std::vector<std::uint32_t> ngrams) {
 // The texts of one group as numbers: their words first, then their n-grams of one order after the other.
 class Group {
  public:
-  Group(std::span<const std::string> texts, const std::vector<std::size_t>& members) {
+  Group(std::span<const std::string_view> texts, const std::vector<std::size_t>& members) {
     Numbering<std::string_view> vocabulary;
     for (const std::size_t i : members) {
       std::vector<std::uint32_t> words;
-      for_each_word(texts[i], [&](std::string_view word) { words.push_back(vocabulary(word)); });
+      for_each_word(texts[i],
+                    [&](std::string_view word, std::uint32_t hash) { words.push_back(vocabulary(word, hash)); });
       words_.push_back(std::move(words));
     }
     ngrams_ = words_;
@@ -73,8 +74,10 @@ class Group {
     for (std::size_t i = 0; i < words_.size(); ++i) {
       std::vector<std::uint32_t>& ngrams = ngrams_[i];
       const std::size_t offset = words_[i].size() - ngrams.size() + 1;
-      for (std::size_t at = 0; at + 1 < ngrams.size(); ++at)
-        ngrams[at] = numbers(pair(ngrams[at], words_[i][at + offset]));
+      for (std::size_t at = 0; at + 1 < ngrams.size(); ++at) {
+        const std::uint64_t both = pair(ngrams[at], words_[i][at + offset]);
+        ngrams[at] = numbers(both, hash_of(both));
+      }
       if (!ngrams.empty()) ngrams.pop_back();
     }
   }
@@ -116,14 +119,16 @@ class Group {
 
 }  // namespace
 
-double self_bleu(std::span<const std::string> texts, std::span<const std::int64_t> group, std::int64_t n) {
+double self_bleu(std::span<const std::string_view> texts, std::span<const std::int64_t> group, std::int64_t n) {
   CONTLM_CHECK(n >= 1, ValueError, "n: must be at least 1, got ", n);
   const std::vector<std::vector<std::size_t>> groups = members_of(texts, group);
   for (const std::vector<std::size_t>& members : groups)
     CONTLM_CHECK(members.size() >= 2, ValueError,
                  "texts: every prompt must have two texts to compare, got one for prompt ", group[members.front()],
                  "; generate more a prompt, or use per=\"corpus\"");
-  return mean_over(groups, [&](const std::vector<std::size_t>& members) { return Group(texts, members).self_bleu(n); });
+  return mean_over(groups, [&] {
+    return [&](const std::vector<std::size_t>& members) { return Group(texts, members).self_bleu(n); };
+  });
 }
 
 }  // namespace contlm::metrics

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
+#include <string_view>
 
 namespace contlm::metrics {
 
@@ -13,6 +13,6 @@ namespace contlm::metrics {
 // penalty of the closest reference length (the shorter of two), and 0.1 for an order without a match (Chen & Cherry
 // 2014, method 1); a text without a common word scores 0. Words as in words.h. ValueError unless n >= 1, there is a
 // text, the sizes agree, and every group has two texts.
-double self_bleu(std::span<const std::string> texts, std::span<const std::int64_t> group, std::int64_t n);
+double self_bleu(std::span<const std::string_view> texts, std::span<const std::int64_t> group, std::int64_t n);
 
 }  // namespace contlm::metrics
