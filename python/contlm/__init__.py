@@ -19,7 +19,7 @@ from contlm.sweep import Sweep  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contlm import analysis, grid, plot, zoo
+    from contlm import analysis, grid, metrics, plot, zoo
     from contlm.reporting import report
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "__version__",
     "analysis",
     "grid",
+    "metrics",
     "plot",
     "report",
     "zoo",
@@ -41,7 +42,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # pandas, matplotlib and the bundled models are loaded only for those who ask for them
-    if name in ("analysis", "grid", "plot", "zoo"):
+    if name in ("analysis", "grid", "metrics", "plot", "zoo"):
         import importlib
 
         return importlib.import_module(f"contlm.{name}")

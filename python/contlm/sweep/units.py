@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-# fewer rows than this leave the engine's 64 slots half empty too often
+# fewer rows than this leave the engine's 128 slots half empty too often
 MIN_ROWS = 256
 # more are lost when a process dies, and a point needs no more to be merged once
 MAX_ROWS = 512
