@@ -63,6 +63,8 @@ def test_columns(swept: Sweep) -> None:
     order = ["point", "prompt_index", "sample"]
     assert swept.frame.equals(swept.frame.sort_values(order, ignore_index=True))
     assert (swept.summary["tokens_per_s"] > 0).all()
+    assert set(swept.seconds) == {"generate", "score", "perplexity"}
+    assert all(seconds > 0 for seconds in swept.seconds.values())
 
 
 def test_rows_are_what_direct_calls_give(

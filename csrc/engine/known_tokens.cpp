@@ -14,8 +14,8 @@ namespace contlm::engine {
 
 namespace {
 
-// Tokens of one forward, to bound the activations' memory.
-constexpr std::int64_t kTokensPerForward = 2048;
+// Tokens of one forward: enough for the products, few enough for the activations to stay in a cache.
+constexpr std::int64_t kTokensPerForward = 1024;
 
 }  // namespace
 

@@ -16,8 +16,8 @@ namespace contlm::models {
 
 namespace {
 
-// Enough to keep the products efficient; more only costs memory.
-constexpr std::int64_t kTokensPerBatch = 4096;
+// Enough to keep the products efficient; the activations of more leave the cache and make the whole slower.
+constexpr std::int64_t kTokensPerBatch = 1024;
 
 std::int64_t read_num_labels(const io::HfConfig& config) {
   const auto labels = config.get_object("id2label");

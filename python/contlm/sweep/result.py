@@ -55,6 +55,15 @@ class Sweep:
         return self._manifest
 
     @property
+    def seconds(self) -> dict[str, float]:
+        """What the finished units took, by what they did: "generate", "score", "perplexity"."""
+        spent: dict[str, float] = {}
+        for table in self._tables.values():
+            for part, seconds in note_of(table)["seconds"].items():
+                spent[part] = spent.get(part, 0.0) + seconds
+        return spent
+
+    @property
     def complete(self) -> bool:
         return len(self._tables) == self._manifest["units"]
 
