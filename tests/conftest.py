@@ -8,6 +8,7 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
+import signal
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ import transformers
 from hypothesis import HealthCheck, settings
 from peft_oracle import PeftOracle
 from tiny_models import FAMILIES, anchor_configs, make_adapter, make_model
+
+# a shell's background job ignores Ctrl-C, and so would every process that a test interrupts
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # tiny products gain nothing from threads, and lose much where other work holds the cores
 torch.set_num_threads(1)
