@@ -10,7 +10,6 @@ Every figure is checked against the peer's before it is timed.
 from __future__ import annotations
 
 import argparse
-import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -100,20 +99,8 @@ def bench_perplexity(directory: Path, dtype: torch.dtype, repeats: int) -> dict[
     peer = AutoModelForCausalLM.from_pretrained(directory / "base", dtype=dtype).eval()
     ids = np.random.default_rng(0).integers(3, 40000, TOKENS).tolist()
 
-    @torch.inference_mode()
     def theirs() -> float:
-        """The loop of transformers' guide to the perplexity of fixed-length models."""
-        losses, seen = [], 0
-        for begin in range(0, len(ids), STRIDE):
-            end = min(begin + WINDOW, len(ids))
-            window = torch.tensor([ids[begin:end]])
-            labels = window.clone()
-            labels[:, : -(end - seen)] = -100
-            losses.append(peer(input_ids=window, labels=labels).loss.item())
-            seen = end
-            if end == len(ids):
-                break
-        return math.exp(sum(losses) / len(losses))
+        return common.peer_perplexity(peer, ids, WINDOW, STRIDE)
 
     options = dict(max_length=WINDOW, stride=STRIDE)
     error = abs(lm.perplexity(ids, **options) / theirs() - 1)
@@ -132,18 +119,7 @@ def bench_dist_n(repeats: int) -> dict[str, Any]:
     index = np.repeat(np.arange(1000), 3).tolist()
 
     def theirs() -> list[float]:
-        values = []
-        for n in (1, 2, 3):
-            ratios = []
-            for first in range(0, len(texts), 3):
-                grams, words = set(), 0
-                for text in texts[first : first + 3]:
-                    split = text.split(" ")
-                    words += len(split)
-                    grams.update(tuple(split[i : i + n]) for i in range(len(split) - n + 1))
-                ratios.append(len(grams) / words)
-            values.append(sum(ratios) / len(ratios))
-        return values
+        return [common.peer_dist_n(texts, n, 3) for n in (1, 2, 3)]
 
     def ours() -> list[float]:
         return [dist_n(texts, n, prompt_index=index) for n in (1, 2, 3)]

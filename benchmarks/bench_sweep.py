@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 import tempfile
@@ -159,19 +158,8 @@ class Theirs:
             found[batch] = torch.sigmoid(logits[:, 1].float()).numpy()
         return found
 
-    @torch.inference_mode()
     def perplexity(self) -> float:
-        ids, losses, seen = text_ids(), [], 0
-        for begin in range(0, len(ids), STRIDE):
-            end = min(begin + WINDOW, len(ids))
-            window = torch.tensor([ids[begin:end]])
-            labels = window.clone()
-            labels[:, : -(end - seen)] = -100
-            losses.append(self.peft.model(input_ids=window, labels=labels).loss.item())
-            seen = end
-            if end == len(ids):
-                break
-        return math.exp(sum(losses) / len(losses))
+        return common.peer_perplexity(self.peft.model, text_ids(), WINDOW, STRIDE)
 
     @torch.inference_mode()
     def generate(self) -> list[str]:
@@ -221,23 +209,11 @@ class Theirs:
             self.perplexity()
             lap("perplexity")
             for n in (1, 2, 3):
-                python_dist_n(texts, n)
+                common.peer_dist_n(texts, n, SAMPLES)
             lap("dist_n")
             self.leave()
             lap("merge")
         return {"total": time.perf_counter() - start, **parts}
-
-
-def python_dist_n(texts: list[str], n: int) -> float:
-    ratios = []
-    for first in range(0, len(texts), SAMPLES):
-        grams, words = set(), 0
-        for text in texts[first : first + SAMPLES]:
-            split = text.split(" ")
-            words += len(split)
-            grams.update(tuple(split[i : i + n]) for i in range(len(split) - n + 1))
-        ratios.append(len(grams) / words)
-    return sum(ratios) / len(ratios)
 
 
 class Memory:

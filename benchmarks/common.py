@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -86,6 +87,35 @@ def matrix_peak(dtype: torch.dtype, rows: int = 256) -> float:
             torch.ops.contlm.packed_linear(x, weight, None, None)
 
     return 20 * 2 * rows * 576 * 1536 / timed(products, 5)["min"] / 1e9
+
+
+@torch.inference_mode()
+def peer_perplexity(model: Any, ids: list[int], window: int, stride: int) -> float:
+    """The loop of transformers' guide to the perplexity of fixed-length models."""
+    losses, seen = [], 0
+    for begin in range(0, len(ids), stride):
+        end = min(begin + window, len(ids))
+        tokens = torch.tensor([ids[begin:end]])
+        labels = tokens.clone()
+        labels[:, : -(end - seen)] = -100
+        losses.append(model(input_ids=tokens, labels=labels).loss.item())
+        seen = end
+        if end == len(ids):
+            break
+    return math.exp(sum(losses) / len(losses))
+
+
+def peer_dist_n(texts: list[str], n: int, samples: int) -> float:
+    """dist-n with Python's sets, of prompts that have `samples` texts each."""
+    ratios = []
+    for first in range(0, len(texts), samples):
+        grams, words = set(), 0
+        for text in texts[first : first + samples]:
+            split = text.split(" ")
+            words += len(split)
+            grams.update(tuple(split[i : i + n]) for i in range(len(split) - n + 1))
+        ratios.append(len(grams) / words)
+    return sum(ratios) / len(ratios)
 
 
 def machine() -> dict[str, Any]:
