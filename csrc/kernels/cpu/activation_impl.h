@@ -14,8 +14,9 @@ void silu_mul_kernel(const SiluMulArgs& args, Rows rows) {
     T* out = static_cast<T*>(args.out.data) + row * args.out.stride;
     for_each_vec(args.width, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
       const FloatVec g = load(gate + i, lanes);
-      // exp overflows to infinity for a very negative gate, and g / infinity is the right limit.
-      store(out + i, g / (1.0f + exp(-g)) * load(up + i, lanes), lanes);
+      // sigmoid(g) = 1 / (1 + e^-g) = e^g / (1 + e^g): the one whose power does not overflow.
+      const FloatVec power = exp_nonpositive(g < 0.0f ? g : -g);
+      store(out + i, g * (g < 0.0f ? power : splat(1.0f)) / (1.0f + power) * load(up + i, lanes), lanes);
     });
   }
 }

@@ -2,7 +2,7 @@
 //
 // Keys are walked in tiles at fixed positions (multiples of kTileKeys). A tile's keys are transposed once into scratch,
 // so that scores are sums of broadcast query values times vectors of keys, and its values are widened to fp32 once
-// where they need it; every row of the block uses both. Rows keep a running maximum, sum and accumulator (online
+// where that pays; every row of the block uses both. Rows keep a running maximum, sum and accumulator (online
 // softmax). A row's sums run over head_dim in order, then over its keys in order, within tiles that depend on positions
 // alone; keys that a row does not see weigh exactly zero. So its result has the same bits whichever rows share its
 // block.
@@ -22,6 +22,25 @@ constexpr float kNoScore = -__builtin_inff();
 CONTLM_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 CONTLM_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
+// Memory that is read next, asked for a little at a time between the products, which hide the wait.
+class Ahead {
+ public:
+  Ahead() = default;
+  Ahead(const void* begin, const void* end)
+      : next_(static_cast<const char*>(begin)), end_(static_cast<const char*>(end)) {}
+
+  CONTLM_INLINE void step() {
+    if (next_ >= end_) return;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) __builtin_prefetch(next_ + 64 * i);
+    next_ += 256;
+  }
+
+ private:
+  const char* next_ = nullptr;
+  const char* end_ = nullptr;
+};
+
 // A block's working memory. Row r is head r % group of token r / group.
 struct BlockState {
   std::int64_t rows;
@@ -34,6 +53,8 @@ struct BlockState {
   float* accumulator;       // [rows, padded_dim]
   float* row_sums;          // [rows, kLanes], a sum in every lane
   float* row_max;           // [rows]
+  Ahead values_ahead;       // this tile's values, while scores are formed
+  Ahead keys_ahead;         // the next tile's keys, while values are weighed
 };
 
 constexpr std::int64_t padded(std::int64_t count) { return (count + 15) / 16 * 16; }
@@ -110,9 +131,10 @@ void widen_values(const T* tile, std::int64_t begin, std::int64_t end, BlockStat
 
 // scores[r, v] = sum_d queries[r, d] keys[d, v] for kRows rows and kVectors vectors of keys.
 template <int kRows, int kVectors>
-CONTLM_INLINE void score_tile(const float* queries, std::int64_t dim, const float* keys, float* scores) {
+CONTLM_INLINE void score_tile(const float* queries, std::int64_t dim, const float* keys, float* scores, Ahead& ahead) {
   FloatVec sums[kRows][kVectors] = {};
   for (std::int64_t d = 0; d < dim; ++d) {
+    ahead.step();
     FloatVec key[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) key[v] = load(keys + d * kTileKeys + v * kLanes);
@@ -131,9 +153,10 @@ CONTLM_INLINE void score_tile(const float* queries, std::int64_t dim, const floa
 }
 
 // accumulator[r, v] = decay[r] accumulator[r, v] + sum over keys begin <= j < end of scores[r, j] values[j, v].
-template <int kRows, int kVectors>
-CONTLM_INLINE void weigh_values(const float* scores, const float* decay, Rows keys, const float* values,
-                                std::int64_t value_stride, float* accumulator, std::int64_t accumulator_stride) {
+template <int kRows, int kVectors, typename T>
+CONTLM_INLINE void weigh_values(const float* scores, const float* decay, Rows keys, const T* values,
+                                std::int64_t value_stride, float* accumulator, std::int64_t accumulator_stride,
+                                Ahead& ahead) {
   FloatVec sums[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -143,6 +166,7 @@ CONTLM_INLINE void weigh_values(const float* scores, const float* decay, Rows ke
     }
   }
   for (std::int64_t key = keys.begin; key < keys.end; ++key) {
+    ahead.step();
     FloatVec value[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) value[v] = load(values + key * value_stride + v * kLanes);
@@ -160,29 +184,33 @@ CONTLM_INLINE void weigh_values(const float* scores, const float* decay, Rows ke
   }
 }
 
+// Scores of the keys outside `seen` become -inf.
+CONTLM_INLINE void hide(float* scores, std::int64_t first, std::int64_t last, Rows seen) {
+  IntVec lane_index;
+  for (int i = 0; i < kLanes; ++i) lane_index[i] = i;
+  for (std::int64_t v = first; v < last; ++v) {
+    const IntVec key = lane_index + static_cast<std::int32_t>(v * kLanes);
+    const IntVec visible = (key >= static_cast<std::int32_t>(seen.begin)) & (key < static_cast<std::int32_t>(seen.end));
+    store(scores + v * kLanes, visible ? load(scores + v * kLanes) : splat(kNoScore));
+  }
+}
+
 // Scores of one row -> weights exp(score - max), for the vectors [first, last) of the tile; keys outside `seen` weigh
 // zero. Returns what the row's earlier sums must be multiplied by.
 CONTLM_INLINE float soften(float* scores, std::int64_t first, std::int64_t last, Rows seen, float& row_max,
                            float* row_sum) {
-  IntVec lane_index;
-  for (int i = 0; i < kLanes; ++i) lane_index[i] = i;
+  if (seen.begin > first * kLanes || seen.end < last * kLanes) hide(scores, first, last, seen);
   FloatVec largest = splat(row_max);
-  for (std::int64_t v = first; v < last; ++v) {
-    const IntVec key = lane_index + static_cast<std::int32_t>(v * kLanes);
-    const IntVec visible = (key >= static_cast<std::int32_t>(seen.begin)) & (key < static_cast<std::int32_t>(seen.end));
-    const FloatVec score = visible ? load(scores + v * kLanes) : splat(kNoScore);
-    store(scores + v * kLanes, score);
-    largest = max(score, largest);
-  }
+  for (std::int64_t v = first; v < last; ++v) largest = max(load(scores + v * kLanes), largest);
   const float new_max = reduce_max(largest);
   float decay = 1.0f;
   if (new_max != row_max) {
-    decay = exp(splat(row_max - new_max))[0];
+    decay = exp_nonpositive(splat(row_max - new_max))[0];
     row_max = new_max;
   }
   FloatVec sum = load(row_sum) * decay;
   for (std::int64_t v = first; v < last; ++v) {
-    const FloatVec weight = exp(load(scores + v * kLanes) - new_max);
+    const FloatVec weight = exp_nonpositive(load(scores + v * kLanes) - new_max);
     store(scores + v * kLanes, weight);
     sum = sum + weight;
   }
@@ -190,9 +218,10 @@ CONTLM_INLINE float soften(float* scores, std::int64_t first, std::int64_t last,
   return decay;
 }
 
+template <typename T>
 struct TileView {
   std::int64_t position;  // of the tile's first key
-  const float* values;
+  const T* values;
   std::int64_t value_stride;
 };
 
@@ -201,8 +230,8 @@ CONTLM_INLINE Rows seen_keys(const AttentionArgs& args, std::int64_t token, std:
   return {larger(args.begin[token] - position, 0), smaller(args.end[token] - position, kTileKeys)};
 }
 
-template <int kRows>
-void attend_rows(const AttentionArgs& args, const AttentionBlock& block, BlockState& state, const TileView& tile,
+template <int kRows, typename T>
+void attend_rows(const AttentionArgs& args, const AttentionBlock& block, BlockState& state, const TileView<T>& tile,
                  std::int64_t row) {
   const std::int64_t first_token = block.first_token + row / args.group;
   const std::int64_t last_token = block.first_token + (row + kRows - 1) / args.group;
@@ -211,10 +240,11 @@ void attend_rows(const AttentionArgs& args, const AttentionBlock& block, BlockSt
   const float* queries = state.queries + row * state.dim;
   std::int64_t v = first;
   for (; v + kVectorTile <= last; v += kVectorTile) {
-    score_tile<kRows, kVectorTile>(queries, state.dim, state.keys + v * kLanes, state.scores + v * kLanes);
+    score_tile<kRows, kVectorTile>(queries, state.dim, state.keys + v * kLanes, state.scores + v * kLanes,
+                                   state.values_ahead);
   }
   for (; v < last; ++v) {
-    score_tile<kRows, 1>(queries, state.dim, state.keys + v * kLanes, state.scores + v * kLanes);
+    score_tile<kRows, 1>(queries, state.dim, state.keys + v * kLanes, state.scores + v * kLanes, state.values_ahead);
   }
   float decay[kRows];
   for (int r = 0; r < kRows; ++r) {
@@ -225,30 +255,31 @@ void attend_rows(const AttentionArgs& args, const AttentionBlock& block, BlockSt
   float* accumulator = state.accumulator + row * state.padded_dim;
   const std::int64_t vectors = (state.dim + kLanes - 1) / kLanes;
   for (v = 0; v + kVectorTile <= vectors; v += kVectorTile) {
-    weigh_values<kRows, kVectorTile>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
-                                     accumulator + v * kLanes, state.padded_dim);
+    weigh_values<kRows, kVectorTile, T>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
+                                        accumulator + v * kLanes, state.padded_dim, state.keys_ahead);
   }
   for (; v < vectors; ++v) {
-    weigh_values<kRows, 1>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
-                           accumulator + v * kLanes, state.padded_dim);
+    weigh_values<kRows, 1, T>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
+                              accumulator + v * kLanes, state.padded_dim, state.keys_ahead);
   }
 }
 
-void attend_tile(const AttentionArgs& args, const AttentionBlock& block, BlockState& state, const TileView& tile,
+template <typename T>
+void attend_tile(const AttentionArgs& args, const AttentionBlock& block, BlockState& state, const TileView<T>& tile,
                  Rows rows) {
   std::int64_t row = rows.begin;
-  for (; row + kRowTile <= rows.end; row += kRowTile) attend_rows<kRowTile>(args, block, state, tile, row);
+  for (; row + kRowTile <= rows.end; row += kRowTile) attend_rows<kRowTile, T>(args, block, state, tile, row);
   switch (rows.end - row) {
     case 5:
-      return attend_rows<5>(args, block, state, tile, row);
+      return attend_rows<5, T>(args, block, state, tile, row);
     case 4:
-      return attend_rows<4>(args, block, state, tile, row);
+      return attend_rows<4, T>(args, block, state, tile, row);
     case 3:
-      return attend_rows<3>(args, block, state, tile, row);
+      return attend_rows<3, T>(args, block, state, tile, row);
     case 2:
-      return attend_rows<2>(args, block, state, tile, row);
+      return attend_rows<2, T>(args, block, state, tile, row);
     case 1:
-      return attend_rows<1>(args, block, state, tile, row);
+      return attend_rows<1, T>(args, block, state, tile, row);
     default:
       return;
   }
@@ -267,25 +298,33 @@ void store_results(const AttentionArgs& args, const AttentionBlock& block, const
   }
 }
 
-CONTLM_INLINE TileView value_tile(const float* values, Rows keys, BlockState& state) {
-  // fp32 rows of whole vectors serve as they lie.
-  if (state.dim % kLanes == 0) return {0, values, state.dim};
-  widen_values(values, keys.begin, keys.end, state);
-  return {0, state.values, state.padded_dim};
+// A block's keys or values: those of its slot and head, from position 0 on.
+template <typename T>
+CONTLM_INLINE const T* cached(const void* cache, const AttentionArgs& args, const AttentionBlock& block) {
+  return static_cast<const T*>(cache) + args.slot[block.first_token] * args.slot_stride +
+         block.kv_head * args.head_stride;
 }
 
-CONTLM_INLINE TileView value_tile(const Bfloat16* values, Rows keys, BlockState& state) {
-  widen_values(values, keys.begin, keys.end, state);
-  return {0, state.values, state.padded_dim};
+// The part of a tile that begins at `position`, up to `end`.
+template <typename T>
+CONTLM_INLINE Ahead tile_ahead(const T* from, std::int64_t position, std::int64_t end, std::int64_t dim) {
+  return {from + position * dim, from + smaller(position + kTileKeys, end) * dim};
 }
 
 template <typename T>
-void attention_kernel(const AttentionArgs& args, const AttentionBlock& block, float* scratch) {
-  const std::int64_t last_token = block.first_token + block.tokens - 1;
-  const std::int64_t offset = args.slot[last_token] * args.slot_stride + block.kv_head * args.head_stride;
-  const T* all_keys = static_cast<const T*>(args.k_cache) + offset;
-  const T* all_values = static_cast<const T*>(args.v_cache) + offset;
-  BlockState state = block_state(block.tokens * args.group, args.head_dim, scratch);
+Ahead first_keys(const AttentionArgs& args, const AttentionBlock& block) {
+  const std::int64_t begin = args.begin[block.first_token] / kTileKeys * kTileKeys;
+  const std::int64_t end = args.end[block.first_token + block.tokens - 1];
+  return tile_ahead(cached<T>(args.k_cache, args, block), begin, end, args.head_dim);
+}
+
+template <typename T>
+void attention_kernel(const AttentionArgs& args, const AttentionBlock& block, const AttentionBlock* next,
+                      float* scratch) {
+  const std::int64_t last_token = block.first_token + block.tokens - 1, dim = args.head_dim;
+  const T* all_keys = cached<T>(args.k_cache, args, block);
+  const T* all_values = cached<T>(args.v_cache, args, block);
+  BlockState state = block_state(block.tokens * args.group, dim, scratch);
   load_queries<T>(args, block, state);
 
   const std::int64_t begin = args.begin[block.first_token], end = args.end[last_token];
@@ -295,11 +334,22 @@ void attention_kernel(const AttentionArgs& args, const AttentionBlock& block, fl
     while (args.end[first_seeing] <= position) ++first_seeing;
     while (past_seeing <= last_token && args.begin[past_seeing] < position + kTileKeys) ++past_seeing;
     const Rows keys{larger(begin - position, 0), smaller(end - position, kTileKeys)};
-    transpose_keys(all_keys + position * args.head_dim, keys.begin, keys.end, state);
-    TileView tile = value_tile(all_values + position * args.head_dim, keys, state);
-    tile.position = position;
-    attend_tile(args, block, state, tile,
-                {(first_seeing - block.first_token) * args.group, (past_seeing - block.first_token) * args.group});
+    const Rows rows{(first_seeing - block.first_token) * args.group, (past_seeing - block.first_token) * args.group};
+    const T* values = all_values + position * dim;
+    state.values_ahead = tile_ahead(all_values, position, end, dim);
+    if (position + kTileKeys < end) {
+      state.keys_ahead = tile_ahead(all_keys, position + kTileKeys, end, dim);
+    } else {
+      state.keys_ahead = next != nullptr ? first_keys<T>(args, *next) : Ahead();
+    }
+    transpose_keys(all_keys + position * dim, keys.begin, keys.end, state);
+    // Values of whole vectors serve as they lie, unless they would be widened again for each of several row tiles.
+    if (dim % kLanes == 0 && (sizeof(T) == sizeof(float) || rows.end - rows.begin <= kRowTile)) {
+      attend_tile<T>(args, block, state, {position, values, dim}, rows);
+    } else {
+      widen_values(values, keys.begin, keys.end, state);
+      attend_tile<float>(args, block, state, {position, state.values, state.padded_dim}, rows);
+    }
   }
   store_results<T>(args, block, state);
 }

@@ -118,8 +118,9 @@ struct KernelTable {
   void (*residual_norm)(const ResidualNormArgs&, Rows);
   void (*head_rms_norm[2])(const HeadRmsNormArgs&, Rows);
   void (*rotary[2])(const RotaryArgs&, Rows);
-  // scratch: attention_scratch_floats of them, aligned to 64 bytes, for this call alone.
-  void (*attention[2])(const AttentionArgs&, const AttentionBlock&, float* scratch);
+  // next: the block whose keys are fetched meanwhile, or none. scratch: attention_scratch_floats of them, aligned to 64
+  // bytes, for this call alone.
+  void (*attention[2])(const AttentionArgs&, const AttentionBlock&, const AttentionBlock* next, float* scratch);
   std::int64_t (*attention_scratch_floats)(std::int64_t head_dim, std::int64_t group);
   // The largest value; NaN never wins, -infinity where there is nothing else.
   float (*max_value)(const float* values, std::int64_t count);

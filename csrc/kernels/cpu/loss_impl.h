@@ -24,9 +24,9 @@ double log_sum_exp_kernel(const void* data, std::int64_t count) {
   for (std::int64_t block = 0; block < count; block += kSummedInFloat) {
     const std::int64_t end = count - block < kSummedInFloat ? count : block + kSummedInFloat;
     FloatVec lanes_sum = {};
-    for (i = block; i + kLanes <= end; i += kLanes) lanes_sum = lanes_sum + exp(load(values + i) - largest);
+    for (i = block; i + kLanes <= end; i += kLanes) lanes_sum = lanes_sum + exp_nonpositive(load(values + i) - largest);
     sum += static_cast<double>(reduce_add(lanes_sum));
-    for (; i < end; ++i) sum += static_cast<double>(exp(splat(to_float(values[i]) - largest))[0]);
+    for (; i < end; ++i) sum += static_cast<double>(exp_nonpositive(splat(to_float(values[i]) - largest))[0]);
   }
   return static_cast<double>(largest) + __builtin_log(sum);
 }

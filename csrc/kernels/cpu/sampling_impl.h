@@ -51,7 +51,7 @@ void exp_weights_kernel(const float* logits, std::int64_t count, float largest, 
     const std::int64_t size = count - block < kWeightBlock ? count - block : kWeightBlock;
     DoubleVec sums = {};
     for_each_vec(size, [&](std::int64_t i, auto lanes) __attribute__((always_inline)) {
-      const FloatVec weight = exp((load(logits + block + i, lanes) - largest) * inverse_temperature);
+      const FloatVec weight = exp_nonpositive((load(logits + block + i, lanes) - largest) * inverse_temperature);
       store(weights + block + i, weight, lanes);
       // Lanes past the end are dropped by reading back what was stored.
       sums = sums + widened_pairs(load(weights + block + i, lanes), std::make_index_sequence<kLanes / 2>());

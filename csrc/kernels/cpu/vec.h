@@ -136,17 +136,14 @@ CONTLM_INLINE void transpose(FloatVec (&rows)[kLanes]) {
   }
 }
 
-// e^x within 2 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, a degree-7 polynomial in r (Cephes expf), then 2^n in two
-// factors so that results below the normal range and above the largest float come out as themselves, 0 or infinity.
-CONTLM_INLINE FloatVec exp(FloatVec x) {
-  const FloatVec lowest = splat(-110.0f), highest = splat(89.0f);
-  x = x < lowest ? lowest : x;
-  x = x > highest ? highest : x;
-  // Adding 1.5 * 2^23 rounds to an integer and leaves that integer in the low bits.
-  const FloatVec shift = splat(0x1.8p23f);
+// e^x for x <= 0, which is all that softmax and sigmoid need, within 2 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, then
+// 2^n times a degree-7 polynomial in r (Cephes expf). Below the normal range it is exactly zero.
+CONTLM_INLINE FloatVec exp_nonpositive(FloatVec x) {
+  // Adding 1.5 * 2^23 + 127 rounds to an integer and leaves n + 127, the exponent field of 2^n, in the low bits.
+  const FloatVec shift = splat(0x1.8p23f + 127.0f);
   const FloatVec shifted = x * 1.44269504088896341f + shift;
   const FloatVec n = shifted - shift;
-  const IntVec exponent = __builtin_bit_cast(IntVec, shifted) - __builtin_bit_cast(IntVec, shift);
+  const FloatVec scale = __builtin_bit_cast(FloatVec, __builtin_bit_cast(IntVec, shifted) << 23);
   FloatVec r = x - n * 0.693359375f;
   r = r + n * 2.12194440e-4f;
   FloatVec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
@@ -155,10 +152,7 @@ CONTLM_INLINE FloatVec exp(FloatVec x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-  const IntVec half = exponent >> 1;
-  const FloatVec scale_low = __builtin_bit_cast(FloatVec, (half + 127) << 23);
-  const FloatVec scale_high = __builtin_bit_cast(FloatVec, (exponent - half + 127) << 23);
-  return p * scale_low * scale_high;
+  return x < -87.0f ? FloatVec{} : p * scale;
 }
 
 }  // namespace

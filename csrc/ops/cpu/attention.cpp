@@ -2,6 +2,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -115,10 +116,15 @@ void run_blocks(const kernels::AttentionArgs& args, const std::vector<std::int64
   float* scratch = reserve_scratch(scratch_floats * workers);
   std::atomic<std::int64_t> taken{0};
   parallel_for(workers, 1, [&](std::int64_t first_worker, std::int64_t) {
-    for (std::int64_t item = taken.fetch_add(1); item < items; item = taken.fetch_add(1)) {
-      const std::int64_t block = blocks - 1 - item % blocks;
-      const kernels::AttentionBlock work{starts[block], starts[block + 1] - starts[block], item / blocks};
-      table.attention[storage](args, work, scratch + first_worker * scratch_floats);
+    const auto take = [&]() -> std::optional<kernels::AttentionBlock> {
+      const std::int64_t item = taken.fetch_add(1), block = blocks - 1 - item % blocks;
+      if (item >= items) return {};
+      return kernels::AttentionBlock{starts[block], starts[block + 1] - starts[block], item / blocks};
+    };
+    // One is taken ahead, because its keys can be fetched while another is computed.
+    for (std::optional<kernels::AttentionBlock> now = take(), next; now; now = next) {
+      next = take();
+      table.attention[storage](args, *now, next ? &*next : nullptr, scratch + first_worker * scratch_floats);
     }
   });
 }
