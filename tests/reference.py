@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def silu_mul(gate: Tensor, up: Tensor) -> Tensor:
@@ -55,14 +58,26 @@ def cached_attention(
     return torch.stack(rows) if rows else q.new_empty(0, q.shape[1] * q.shape[2]).double()
 
 
+ACTIVATIONS = {
+    "silu": functional.silu,
+    "gelu": functional.gelu,
+    "gelu_tanh": partial(functional.gelu, approximate="tanh"),
+    "relu": functional.relu,
+}
+
+
 def packed_linear(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, addend: Tensor | None = None
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    addend: Tensor | None = None,
+    activation: str | None = None,
 ) -> Tensor:
     y = x.double() @ weight.double().T
     for term in (bias, addend):
         if term is not None:
             y = y + term.double()
-    return y
+    return y if activation is None else ACTIVATIONS[activation](y)
 
 
 def filtered_probabilities(

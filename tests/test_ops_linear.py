@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import reference
 import torch
@@ -43,6 +45,17 @@ def test_matches_reference(
 
 
 @DTYPES
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+@pytest.mark.parametrize("with_addend", [False, True], ids=["", "addend"])
+def test_activations(dtype: torch.dtype, activation: str, with_addend: bool) -> None:
+    x, weight, bias, addend = operands(65, 70, 100, dtype)
+    terms = (bias * 4, addend if with_addend else None, activation)
+    truth = reference.packed_linear(x, weight, *terms)
+    assert_close(LINEAR(x, PACK(weight), *terms), truth, dtype)
+    assert_close(composite(LINEAR, x, composite(PACK, weight), *terms), truth)
+
+
+@DTYPES
 def test_strides(dtype: torch.dtype) -> None:
     x, weight, bias, addend = operands(5, 140, 100, dtype)
     packed = PACK(weight[:, ::2])
@@ -80,7 +93,7 @@ def test_opcheck() -> None:
     # Fake tensors know no oneDNN layout: the plain one, which the ops also take, is checked.
     x, weight, bias, addend = operands(3, 8, 6, torch.float32)
     opcheck(LINEAR, x, weight, bias, addend)
-    opcheck(LINEAR, x, weight, None, None)
+    opcheck(LINEAR, x, weight, None, None, "gelu")
     with torch.backends.mkldnn.flags(enabled=False):
         torch.library.opcheck(PACK.default, (weight,), test_utils="test_schema")
         torch.library.opcheck(PACK.default, (weight,), test_utils="test_faketensor")
@@ -110,10 +123,11 @@ def test_pack_errors(weight: torch.Tensor, error: type[Exception], text: str) ->
         (2, torch.ones(6).bfloat16(), TypeError, "bias must be float32"),
         (3, torch.ones(3, 5), ValueError, r"addend must be \[n, out\] = \[3, 6\]"),
         (3, torch.ones(3, 6).bfloat16(), TypeError, "addend must be float32"),
+        (4, "tanh", ValueError, 'activation: must be silu, gelu, gelu_tanh or relu, got "tanh"'),
     ],
 )
-def test_errors(index: int, value: torch.Tensor, error: type[Exception], text: str) -> None:
-    args = list(operands(3, 8, 6, torch.float32))
+def test_errors(index: int, value: Any, error: type[Exception], text: str) -> None:
+    args: list[Any] = [*operands(3, 8, 6, torch.float32), None]
     args[1] = PACK(args[1])
     args[index] = value
     with pytest.raises(error, match=text):

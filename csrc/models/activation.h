@@ -3,14 +3,11 @@
 
 #include <string>
 
-#include <ATen/core/Tensor.h>
+#include "ops/activation.h"
 
 namespace contlm::models {
 
-enum class Activation { silu, gelu, gelu_tanh, relu };
-
 // CheckpointError for a name that is not known; `where` is the config.
-Activation parse_activation(const std::string& name, const std::string& where);
-at::Tensor activate(Activation activation, const at::Tensor& x);
+ops::Activation parse_activation(const std::string& name, const std::string& where);
 
 }  // namespace contlm::models

@@ -168,10 +168,10 @@ at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x, const lora::Sta
   const Outputs in = layer.mlp_in.forward(x, at);
   const bool gated = in.size() == 2;
   at::Tensor inner;
-  if (gated && spec_.activation == Activation::silu) {
+  if (gated && spec_.activation == ops::Activation::silu) {
     inner = ops::silu_mul(in[0], in[1]);
   } else {
-    inner = activate(spec_.activation, in[0]);
+    inner = ops::activate(spec_.activation, in[0]);
     if (gated) inner = inner * in[1];
   }
   return layer.mlp_out.forward(inner, at)[0];

@@ -38,7 +38,7 @@ struct DecoderSpec {
   std::int64_t context_length = 0;
   NormKind norm = NormKind::rms;
   double norm_eps = 1e-6;
-  Activation activation = Activation::silu;
+  ops::Activation activation = ops::Activation::silu;
   bool qkv_bias = false, attention_out_bias = false, mlp_bias = false;
   bool conv1d = false;
   bool tied_head = false;

@@ -4,6 +4,14 @@
 
 namespace contlm::models {
 
+namespace {
+
+std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
+  return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
+
+}  // namespace
+
 at::Tensor read_weight(const Weights& weights, const LinearSpec& spec) {
   const std::string name = spec.weight_name.empty() ? spec.name + ".weight" : spec.weight_name;
   if (spec.conv1d) return weights.get(name, {spec.in, spec.out}).t();
@@ -38,10 +46,14 @@ Outputs LinearGroup::forward(const at::Tensor& x, const lora::Standpoint& at) co
       if (merged.weight.defined()) weight = &merged.weight;
       if (merged.bias.defined()) bias = &merged.bias;
     }
-    at::Tensor y = ops::packed_linear(x, *weight, bias->defined() ? std::optional<at::Tensor>(*bias) : std::nullopt);
+    at::Tensor y = ops::packed_linear(x, *weight, if_defined(*bias));
     outputs.push_back(banked ? bank->expand(m, u, at.coeffs, y) : std::move(y));
   }
   return outputs;
+}
+
+at::Tensor LinearGroup::forward_activated(const at::Tensor& x, ops::Activation activation) const {
+  return ops::packed_linear(x, packed_.front(), if_defined(biases_.front()), {}, activation);
 }
 
 }  // namespace contlm::models

@@ -11,6 +11,7 @@
 
 #include "lora/standpoint.h"
 #include "models/weights.h"
+#include "ops/activation.h"
 
 namespace contlm::models {
 
@@ -33,6 +34,8 @@ class LinearGroup {
 
   // x [n, in] -> each layer's [n, out], in x's dtype.
   Outputs forward(const at::Tensor& x, const lora::Standpoint& at) const;
+  // activation(x W^T + b) in one pass, of a layer alone in its group that no anchor ever changes.
+  at::Tensor forward_activated(const at::Tensor& x, ops::Activation activation) const;
 
   const std::vector<LinearSpec>& specs() const { return specs_; }
   const at::Tensor& bias(std::size_t member) const { return biases_[member]; }

@@ -60,7 +60,10 @@ RobertaClassifier::RobertaClassifier(const io::HfConfig& config, std::shared_ptr
                     .to(device, at::kFloat)
                     .clone();
   embedding_norm_ = norm(embeddings + "LayerNorm");
-  for (std::int64_t i = 0; i < config.require_int("num_hidden_layers"); ++i) {
+  const std::int64_t num_layers = config.require_int("num_hidden_layers");
+  CONTLM_CHECK(num_layers > 0, CheckpointError, config.where(), ": num_hidden_layers must be at least 1, got ",
+               num_layers);
+  for (std::int64_t i = 0; i < num_layers; ++i) {
     const std::string prefix = "roberta.encoder.layer." + std::to_string(i) + ".";
     Layer layer;
     layer.attention_in = linear({{prefix + "attention.self.query", hidden_, hidden_, true},
@@ -132,9 +135,8 @@ at::Tensor RobertaClassifier::run(std::span<const std::vector<std::int64_t>* con
     slot.insert(slot.end(), length, static_cast<std::int32_t>(row));
     end.insert(end.end(), length, static_cast<std::int32_t>(length));
   }
-  const at::Tensor slots = ops::to_device(slot, device_), where = ops::to_device(position, device_),
-                   ends = ops::to_device(end, device_);
-  const at::Tensor begins = at::zeros_like(ends);
+  const at::Tensor where = ops::to_device(position, device_);
+  at::Tensor slots = ops::to_device(slot, device_), ends = ops::to_device(end, device_), begins = at::zeros_like(ends);
   // One layer's keys and values at a time: an encoder never comes back to them.
   const KVCache cache(1, static_cast<std::int64_t>(texts.size()), num_heads_, longest, head_dim_, dtype_, device_);
   const lora::Standpoint base;
@@ -147,15 +149,19 @@ at::Tensor RobertaClassifier::run(std::span<const std::vector<std::int64_t>* con
   for (const Layer& layer : layers_) {
     monitor.check();
     const Outputs qkv = layer.attention_in.forward(x.to(dtype_), base);
+    at::Tensor q = heads(qkv[0]);
     ops::write_kv_(heads(qkv[1]), heads(qkv[2]), cache.keys(0), cache.values(0), slots, where);
-    const at::Tensor mixed =
-        ops::cached_attention(heads(qkv[0]), cache.keys(0), cache.values(0), slots, begins, ends, scale);
+    if (&layer == &layers_.back()) {
+      // The head reads each text's first token alone.
+      const at::Tensor first = ops::to_device(firsts, device_);
+      for (at::Tensor* of_tokens : {&q, &x, &slots, &begins, &ends}) *of_tokens = of_tokens->index_select(0, first);
+    }
+    const at::Tensor mixed = ops::cached_attention(q, cache.keys(0), cache.values(0), slots, begins, ends, scale);
     x = layer.attention_norm.forward(x, layer.attention_out.forward(mixed, base)[0], at::kFloat);
-    const at::Tensor inner = activate(activation_, layer.intermediate.forward(x.to(dtype_), base)[0]);
+    const at::Tensor inner = layer.intermediate.forward_activated(x.to(dtype_), activation_);
     x = layer.output_norm.forward(x, layer.output.forward(inner, base)[0], at::kFloat);
   }
-  const at::Tensor first_tokens = x.index_select(0, ops::to_device(firsts, device_)).to(dtype_);
-  const at::Tensor pooled = at::tanh(head_dense_.forward(first_tokens, base)[0]);
+  const at::Tensor pooled = at::tanh(head_dense_.forward(x.to(dtype_), base)[0]);
   return head_out_.forward(pooled, base)[0].to(at::kFloat);
 }
 

@@ -45,7 +45,7 @@ class RobertaClassifier {
   at::ScalarType dtype_;
   at::Device device_;
   std::int64_t vocab_size_, hidden_, num_heads_, head_dim_, num_labels_, padding_idx_, context_length_;
-  Activation activation_;
+  ops::Activation activation_;
   TokenEmbedding words_, positions_;
   at::Tensor token_type_;  // [hidden] fp32: every token is of type 0
   Normalization embedding_norm_;

@@ -15,10 +15,12 @@ at::Tensor pack_linear_weight(const at::Tensor& weight) {
 }
 
 at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed_weight, const std::optional<at::Tensor>& bias,
-                         const std::optional<at::Tensor>& addend) {
-  static const auto op = find_op<at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
-                                            const std::optional<at::Tensor>&)>("contlm::packed_linear");
-  return call_op(op, x, packed_weight, bias, addend);
+                         const std::optional<at::Tensor>& addend, std::optional<Activation> activation) {
+  using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                               const std::optional<at::Tensor>&, std::optional<c10::string_view>);
+  static const auto op = find_op<Signature>("contlm::packed_linear");
+  const auto name = activation ? std::optional<c10::string_view>(activation_name(*activation)) : std::nullopt;
+  return call_op(op, x, packed_weight, bias, addend, name);
 }
 
 void check_pack_linear_weight(const at::Tensor& weight) {
@@ -62,11 +64,12 @@ at::Tensor pack_linear_weight_aten(const at::Tensor& weight) {
 }
 
 at::Tensor packed_linear_aten(const at::Tensor& x, const at::Tensor& packed_weight,
-                              const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend) {
+                              const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend,
+                              std::optional<c10::string_view> activation) {
   check_packed_linear(x, packed_weight, bias, addend);
   at::Tensor y = at::linear(x, packed_weight, bias);
   if (addend) y.add_(*addend);
-  return y;
+  return activation ? activate(activation_named(*activation), y) : y;
 }
 
 TORCH_LIBRARY_IMPL(contlm, CompositeExplicitAutograd, library) {

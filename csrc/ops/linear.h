@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "ops/activation.h"
+
 namespace contlm::ops {
 
 // weight [out, in], fp32 or bf16 -> the layout that packed_linear wants on that device. Opaque: on the CPU an oneDNN
@@ -12,8 +14,9 @@ namespace contlm::ops {
 // weight.
 at::Tensor pack_linear_weight(const at::Tensor& weight);
 
-// y[n, out] = x[n, in] W^T (+ bias[out]) (+ addend[n, out]), accumulated in fp32, in x's dtype.
+// y[n, out] = activation(x[n, in] W^T (+ bias[out]) (+ addend[n, out])), accumulated in fp32, in x's dtype.
 at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed_weight,
-                         const std::optional<at::Tensor>& bias = {}, const std::optional<at::Tensor>& addend = {});
+                         const std::optional<at::Tensor>& bias = {}, const std::optional<at::Tensor>& addend = {},
+                         std::optional<Activation> activation = {});
 
 }  // namespace contlm::ops

@@ -4,7 +4,9 @@
 
 TORCH_LIBRARY(contlm, library) {
   library.def("pack_linear_weight(Tensor(a) weight) -> Tensor(a)");
-  library.def("packed_linear(Tensor x, Tensor packed_weight, Tensor? bias=None, Tensor? addend=None) -> Tensor");
+  library.def(
+      "packed_linear(Tensor x, Tensor packed_weight, Tensor? bias=None, Tensor? addend=None, str? activation=None)"
+      " -> Tensor");
   library.def("scale_lora_(Tensor(a!) u, Tensor coeffs, Tensor anchor, Tensor scaling) -> ()");
   library.def(
       "residual_rms_norm_(Tensor(a!) residual, Tensor? y, Tensor weight, float eps, ScalarType dtype) -> Tensor");

@@ -17,7 +17,11 @@ def _pack_linear_weight(weight: Tensor) -> Tensor:
 
 @register_fake("contlm::packed_linear")
 def _packed_linear(
-    x: Tensor, packed_weight: Tensor, bias: Tensor | None = None, addend: Tensor | None = None
+    x: Tensor,
+    packed_weight: Tensor,
+    bias: Tensor | None = None,
+    addend: Tensor | None = None,
+    activation: str | None = None,
 ) -> Tensor:
     return x.new_empty(x.shape[0], packed_weight.shape[0])
 

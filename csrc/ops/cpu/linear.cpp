@@ -7,6 +7,7 @@
 #include <ATen/ops/linear.h>
 #include <torch/library.h>
 
+#include "ops/activation.h"
 #include "ops/call.h"
 #include "ops/checks.h"
 
@@ -38,13 +39,38 @@ at::Tensor reorder(const at::Tensor& weight) {
   return call_op(op, weight, std::optional<c10::SymInt>(64));
 }
 
+// What oneDNN does to a product before it is stored, in the words of torch's op.
+struct PostOp {
+  c10::string_view attribute = "none", algorithm = "";
+};
+
+PostOp post_op(Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+      return {"swish"};
+    case Activation::gelu:
+      return {"gelu", "none"};
+    case Activation::gelu_tanh:
+      return {"gelu", "tanh"};
+    case Activation::relu:
+      return {"relu"};
+  }
+  return {};
+}
+
 at::Tensor multiply(const at::Tensor& x, const at::Tensor& packed_weight, const std::optional<at::Tensor>& bias,
-                    const std::optional<at::Tensor>& addend) {
+                    const std::optional<at::Tensor>& addend, std::optional<Activation> activation) {
   static const auto linear = find_op<LinearPointwise>("mkldnn::_linear_pointwise");
   static const auto binary = find_op<LinearBinary>("mkldnn::_linear_pointwise", "binary");
-  if (addend) return call_op(binary, x, *addend, packed_weight, bias, "add");
+  if (addend) {
+    // The op has no second step to give.
+    const at::Tensor y = call_op(binary, x, *addend, packed_weight, bias, "add");
+    return activation ? activate(*activation, y) : y;
+  }
   static const c10::List<std::optional<at::Scalar>> no_scalars;
-  return call_op(linear, x, packed_weight, bias, "none", no_scalars, std::optional<c10::string_view>(""));
+  const PostOp post = activation ? post_op(*activation) : PostOp{};
+  return call_op(linear, x, packed_weight, bias, post.attribute, no_scalars,
+                 std::optional<c10::string_view>(post.algorithm));
 }
 
 std::optional<at::Tensor> dense(const std::optional<at::Tensor>& tensor, at::ScalarType dtype) {
@@ -59,18 +85,19 @@ at::Tensor pack_linear_weight(const at::Tensor& weight) {
 }
 
 at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed_weight, const std::optional<at::Tensor>& bias,
-                         const std::optional<at::Tensor>& addend) {
+                         const std::optional<at::Tensor>& addend, std::optional<c10::string_view> activation_name) {
   check_packed_linear(x, packed_weight, bias, addend);
+  const auto activation = activation_name ? std::optional(activation_named(*activation_name)) : std::nullopt;
   if (x.size(0) == 0) return at::empty({0, packed_weight.size(0)}, x.options());
-  // A widened product, sum included, rounds once: on the way back to x's dtype.
+  // A widened product, sum and activation included, rounds once: on the way back to x's dtype.
   const at::ScalarType dtype = packed_weight.scalar_type();
   if (packed_weight.is_mkldnn()) {
-    return multiply(x.to(dtype).contiguous(), packed_weight, dense(bias, dtype), dense(addend, dtype))
+    return multiply(x.to(dtype).contiguous(), packed_weight, dense(bias, dtype), dense(addend, dtype), activation)
         .to(x.scalar_type());
   }
   at::Tensor y = at::linear(x, packed_weight, bias);
   if (addend) y.add_(*addend);
-  return y;
+  return activation ? activate(*activation, y) : y;
 }
 
 TORCH_LIBRARY_IMPL(contlm, CPU, library) {
