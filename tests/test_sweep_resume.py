@@ -176,8 +176,8 @@ def test_what_a_kill_left_half_written_is_removed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     interrupted(text_lm, tmp_path, monkeypatch, 2)
-    (tmp_path / "units" / ".00002.parquet.99.tmp").write_bytes(b"PAR1 half")
-    (tmp_path / ".sweep.json.99.tmp").write_bytes(b"{")
+    (tmp_path / "units" / ".00002.99.parquet").write_bytes(b"PAR1 half")
+    (tmp_path / ".sweep.99.json").write_bytes(b"{")
     same(small(text_lm, out=tmp_path), unbroken)
     assert names(tmp_path) == whole()
 

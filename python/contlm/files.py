@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_BESIDE = re.compile(r"\..+\.\d+(\.[^.]+)?")
 
 
 @contextmanager
@@ -28,3 +31,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def half_written(folder: Path) -> list[Path]:
+    """What `whole_file` left in a folder when its process was killed."""
+    return [file for file in folder.glob(".*") if _BESIDE.fullmatch(file.name)]

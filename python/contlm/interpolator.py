@@ -27,7 +27,7 @@ from contlm.point import Point, as_number
 from contlm.progress import OnProgress, token_bar
 from contlm.prompts import Prompts, as_int, encode_prompts
 from contlm.scoring import Scoring
-from contlm.sources import Anchor, ModelSource, add_anchors, check_attributes, open_model
+from contlm.sources import Anchor, add_anchors, check_attributes, open_model
 from contlm.streaming import Streamer, StreamFeed
 from contlm.sweeping import Sweeping
 
@@ -39,17 +39,9 @@ class Interpolator(Scoring, Sweeping, Exporting):
         Interpolator.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        attributes: Sequence[str],
-        source: ModelSource,
-        notes: Sequence[str] = (),
-        opening: ModelOpening | None = None,
-    ) -> None:
-        super().__init__(engine, attributes, source, notes, opening)
-        self._stop_lock = threading.Lock()
-        self._knows_token_bytes = False
+    # one for all: each model holds it once, for milliseconds
+    _stop_lock = threading.Lock()
+    _knows_token_bytes = False
 
     @classmethod
     def from_pretrained(
@@ -236,7 +228,7 @@ class Interpolator(Scoring, Sweeping, Exporting):
                 raise ValueError(
                     "stop_strings: need a tokenizer and the model has none; give tokenizer="
                 )
-            with self._stop_lock:
+            with Interpolator._stop_lock:
                 if not self._knows_token_bytes:
                     size = self._engine.vocab_size
                     self._engine.set_token_bytes(self.tokenizer.token_bytes(size))

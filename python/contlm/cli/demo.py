@@ -7,24 +7,25 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from contlm import grid
 from contlm.classifier import Classifier
 from contlm.cli.common import new_parser, print_table
 from contlm.interpolator import Interpolator
 from contlm.point import Point
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from contlm.sweep import Sweep
 
 _EXAMPLE = "  contlm demo --second formality --out ./contlm-demo"
 
 _ATTRIBUTE = "sentiment"
 _ALPHAS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
+_LINE = grid.custom([Point({_ATTRIBUTE: alpha}) for alpha in _ALPHAS])
 _SECOND_ALPHAS = (0.0, 0.5, 1.0)
 _PROMPTS = 6
 _SAMPLES = 4
 _NEW_TOKENS = 40
+_HELDOUT_CHARACTERS = 6000
 
 
 def add_parser(commands: Any) -> None:
@@ -62,112 +63,84 @@ def run(arguments: argparse.Namespace) -> int:
         prompts = list(zoo.prompts())[:_PROMPTS]
         bar.set_description(f"moving {_ATTRIBUTE} from {_ALPHAS[0]:g} to {_ALPHAS[-1]:g}")
         alone = {_ATTRIBUTE: classifiers[_ATTRIBUTE]}
-        line = _line(lm, prompts, alone, arguments.seed)
+        # perplexity and dist-n, so that the plot can tell where the range of sound text ends
+        text = zoo.heldout_text()[:_HELDOUT_CHARACTERS]
+        measured = {"perplexity_text": text, "seed": arguments.seed}
+        line = _sweep(lm, prompts, _LINE, _SAMPLES, alone, **measured)
         bar.update()
         bar.set_description(f"moving {_ATTRIBUTE} and {second} together")
-        grid = _grid(lm, prompts[0], second, classifiers, arguments.seed)
+        # half of lambda each
+        square = grid.product({_ATTRIBUTE: (0.0, 1.0), second: _SECOND_ALPHAS})
+        pair = _sweep(lm, prompts[:1], square, 2 * _SAMPLES, classifiers, seed=arguments.seed)
         bar.update()
         bar.set_description("saving the table and the plot")
         out = Path(arguments.out)
         out.mkdir(parents=True, exist_ok=True)
-        _save(out, line, grid, second)
+        _save(out, line, pair)
         bar.update()
         bar.set_description("done")
-    _show(line, grid, second, prompts[0])
+    _show(line, pair, second)
     print(
         f"\nwrote {out / 'demo.png'} and {out / 'demo.csv'} in {time.perf_counter() - begun:.1f} s"
     )
     return 0
 
 
-def _line(
-    lm: Interpolator, prompts: list[str], classifiers: dict[str, Classifier], seed: int
-) -> pd.DataFrame:
-    """One row a text, sentiment moved alone over every prompt."""
-    points = [Point({_ATTRIBUTE: alpha}) for alpha in _ALPHAS]
-    return _texts(lm, prompts, points, _SAMPLES, classifiers, seed).assign(part="line")
-
-
-def _grid(
-    lm: Interpolator, prompt: str, second: str, classifiers: dict[str, Classifier], seed: int
-) -> pd.DataFrame:
-    """One row a text of one prompt, both attributes moved with half of lambda each."""
-    points = [
-        Point({_ATTRIBUTE: first, second: other})
-        for first in (0.0, 1.0)
-        for other in _SECOND_ALPHAS
-    ]
-    return _texts(lm, [prompt], points, 2 * _SAMPLES, classifiers, seed).assign(part="grid")
-
-
-def _texts(
+def _sweep(
     lm: Interpolator,
     prompts: list[str],
-    points: list[Point],
+    points: grid.Grid,
     samples: int,
     classifiers: dict[str, Classifier],
-    seed: int,
-) -> pd.DataFrame:
-    """All points in one call: rows that stand at different points share a batch."""
-    out = lm.generate(
-        [prompt for _ in points for prompt in prompts],
-        point=[point for point in points for _ in prompts],
+    **options: Any,
+) -> Sweep:
+    return lm.sweep(
+        prompts,
+        points,
         num_return_sequences=samples,
         max_new_tokens=_NEW_TOKENS,
-        seed=seed,
+        classifiers=classifiers,
+        progress=False,
+        **options,
     )
-    frame = out.to_frame()
-    frame["prompt"] = [prompts[i % len(prompts)] for i in out.prompt_index]
-    frame = frame.drop(columns="prompt_index")
-    for name, classifier in classifiers.items():
-        frame[f"score_{name}"] = classifier.score(out.texts)
-    return frame
 
 
-def _show(line: pd.DataFrame, grid: pd.DataFrame, second: str, prompt: str) -> None:
-    texts = _PROMPTS * _SAMPLES
+def _show(line: Sweep, pair: Sweep, second: str) -> None:
+    prompt, texts = line.frame["prompt"].iloc[0], _PROMPTS * _SAMPLES
     print(f"\n{_ATTRIBUTE} alone; the texts shown continue {prompt!r}")
     print(
         f"score: the classifier's mean over {texts} texts at that alpha, 0 is low and 1 is high\n"
     )
-    rows = []
-    for alpha, group in line.groupby(f"alpha_{_ATTRIBUTE}"):
-        shown = group[group["prompt"] == prompt].iloc[0]
-        rows.append(
-            [f"{alpha:g}", f"{group[f'score_{_ATTRIBUTE}'].mean():.2f}", _one_line(shown["text"])]
-        )
-    print_table(["alpha", "score", "text"], rows)
+    moved = [f"alpha_{_ATTRIBUTE}", f"score_{_ATTRIBUTE}"]
+    print_table(["alpha", "score", "text"], _rows(line, moved))
     print(f"\n{_ATTRIBUTE} and {second} together, lambda 1/2 each; the same prompt\n")
-    rows = []
-    for (first, other), group in grid.groupby([f"alpha_{_ATTRIBUTE}", f"alpha_{second}"]):
-        scores = [f"{group[f'score_{name}'].mean():.2f}" for name in (_ATTRIBUTE, second)]
-        rows.append([f"{first:g}", f"{other:g}", *scores, _one_line(group.iloc[0]["text"])])
-    print_table([_ATTRIBUTE, second, f"score {_ATTRIBUTE}", f"score {second}", "text"], rows)
+    shown = [f"{what}_{name}" for what in ("alpha", "score") for name in (_ATTRIBUTE, second)]
+    headers = [_ATTRIBUTE, second, f"score {_ATTRIBUTE}", f"score {second}", "text"]
+    print_table(headers, _rows(pair, shown))
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _rows(sweep: Sweep, columns: list[str]) -> list[list[str]]:
+    """A row for each point: some columns of the summary, then the point's first text."""
+    texts = sweep.frame.groupby("point")["text"].first()
+    return [
+        [f"{point[c]:.2f}" if c.startswith("score") else f"{point[c]:g}" for c in columns]
+        + [" ".join(texts[point["point"]].split())]
+        for _, point in sweep.summary.iterrows()
+    ]
 
 
-def _save(out: Path, line: pd.DataFrame, grid: pd.DataFrame, second: str) -> None:
+def _save(out: Path, line: Sweep, pair: Sweep) -> None:
     import pandas as pd
 
-    pd.concat([line, grid], ignore_index=True).to_csv(out / "demo.csv", index=False)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from contlm import plot
+    from contlm.plot.style import bare_figures, new_figure
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    by_alpha = line.groupby(f"alpha_{_ATTRIBUTE}")[f"score_{_ATTRIBUTE}"]
-    mean, error = by_alpha.mean(), by_alpha.std() / np.sqrt(by_alpha.count())
-    left.axvspan(0, 1, color="0.93", label="between the anchors")
-    left.errorbar(mean.index, mean.values, yerr=error.values, marker="o", capsize=3)
-    left.set(xlabel=f"alpha of {_ATTRIBUTE}", ylabel=f"{_ATTRIBUTE} score", ylim=(-0.02, 1.02))
-    left.legend(loc="lower right")
-    for first, group in grid.groupby(f"alpha_{_ATTRIBUTE}"):
-        scores = group.groupby(f"alpha_{second}")[f"score_{second}"].mean()
-        right.plot(scores.index, scores.values, marker="o", label=f"{_ATTRIBUTE} at {first:g}")
-    right.set(xlabel=f"alpha of {second}", ylabel=f"{second} score", ylim=(-0.02, 1.02))
-    right.legend(loc="lower right")
-    figure.savefig(out / "demo.png", dpi=120)
+    parts = [line.frame.assign(part="line"), pair.frame.assign(part="grid")]
+    pd.concat(parts, ignore_index=True).to_csv(out / "demo.csv", index=False)
+    with bare_figures():
+        figure = new_figure(10.5, 3.2)
+    axes = figure.subplots(1, 3)
+    plot.alpha_curve(line, _ATTRIBUTE, ax=axes[0])
+    for panel, name in zip(axes[1:], pair.grid.attributes, strict=True):
+        plot.product(pair, f"score_{name}", ax=panel, vmin=0, vmax=1)
+    plot.save(figure, out / "demo.png", dpi=150)

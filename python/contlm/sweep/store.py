@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contlm.files import half_written, whole_file
 from contlm.sweep.manifest import FORMAT, differences
 from contlm.sweep.units import Unit
 from contlm.sweep.worker import describe, note_of
@@ -28,7 +29,6 @@ Tables = dict[int, "pa.Table"]
 MANIFEST = "sweep.json"
 UNITS = "units"
 _LOCK = ".lock"
-_TEMPORARY = ".tmp"
 
 
 class MemoryStore:
@@ -146,13 +146,11 @@ def unit_files(folder: Path) -> dict[int, Path]:
 
 def write_whole(file: Path, content: Any) -> None:
     """Writes beside, syncs, renames. OSError naming the file; nothing half-written is left."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}{_TEMPORARY}")
     try:
-        with beside.open("wb") as opened:
+        with whole_file(file) as beside, beside.open("wb") as opened:
             opened.write(content)
             opened.flush()
             os.fsync(opened.fileno())
-        os.replace(beside, file)
         _sync_folder(file.parent)
     except OSError as error:
         raise OSError(
@@ -161,14 +159,13 @@ def write_whole(file: Path, content: Any) -> None:
             "run the same sweep again once there is room",
             str(file),
         ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _stored(folder: Path, manifest: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     """The manifest of this very sweep in the folder; None when there is nothing to go on from."""
-    there = {p.name for p in folder.iterdir() if p.name != _LOCK and p.suffix != _TEMPORARY}
+    there = {p.name for p in folder.iterdir() if p.name != _LOCK} - {
+        p.name for p in half_written(folder)
+    }
     finished = unit_files(folder)
     if there <= {UNITS} and not finished:
         return None
@@ -216,7 +213,7 @@ def _finished(folder: Path, units: Sequence[Unit]) -> Tables:
 def _remove_temporary(folder: Path) -> None:
     """What a killed process left half-written."""
     for where in (folder, folder / UNITS):
-        for file in where.glob(f".*{_TEMPORARY}"):
+        for file in half_written(where):
             file.unlink(missing_ok=True)
 
 
