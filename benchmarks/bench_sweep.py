@@ -82,7 +82,10 @@ class Ours:
 
     def check_values(self, point: contlm.Point, texts: list[str]) -> dict[str, Any]:
         return {
-            "logits": self.lm.logits(prompt_ids()[:2], point=point)[:, -1, :50].tolist(),
+            # merged, as the loop will be: a packed bank would stay and count as the loop's memory
+            "logits": self.lm.logits(prompt_ids()[:2], point=point, mode="merged")[
+                :, -1, :50
+            ].tolist(),
             "scores": self.classifier.score(texts).tolist(),
             "perplexity": self.lm.perplexity(self.text, point=point, **self.windows()),
         }
@@ -258,17 +261,22 @@ def run_side(side: str, world: Path, args: argparse.Namespace) -> dict[str, Any]
 
 def needed_flops(count: int) -> float:
     """Multiplications and additions that the loop needs at least, adapters left out: prompts once a
-    point, every new token but the last fed back, the head on targets only."""
-    layers = 30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536)
+    point, every new token but the last fed back, and of a last layer only keys and values where no
+    head reads the token."""
+    layer, keys = 2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536, 2 * 576 * 192
     head = 576 * VOCABULARY
+
+    def run(tokens: int, read: int) -> int:
+        return tokens * (29 * layer + keys) + read * (layer - keys + head)
+
     rows = PROMPTS * SAMPLES
-    generate = PROMPTS * PROMPT_TOKENS * layers + rows * (NEW_TOKENS - 1) * layers
-    generate += (PROMPTS + rows * (NEW_TOKENS - 1)) * head
+    steps = rows * (NEW_TOKENS - 1)
     windows = (TEXT_TOKENS - WINDOW) // STRIDE + 1
-    perplexity = windows * WINDOW * layers + TEXT_TOKENS * head
-    roberta = 12 * (4 * 768 * 768 + 2 * 768 * 3072)
-    score = len(THREE) * rows * (NEW_TOKENS + 2) * roberta
-    return 2.0 * count * (generate + perplexity + score)
+    roberta, roberta_keys = 4 * 768 * 768 + 2 * 768 * 3072, 2 * 768 * 768
+    text = (NEW_TOKENS + 2) * (11 * roberta + roberta_keys) + roberta - roberta_keys
+    needed = run(PROMPTS * PROMPT_TOKENS, PROMPTS) + run(steps, steps)
+    needed += run(windows * WINDOW, TEXT_TOKENS) + len(THREE) * rows * text
+    return 2.0 * count * needed
 
 
 def main() -> None:
