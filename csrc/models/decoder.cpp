@@ -167,6 +167,7 @@ at::Tensor Decoder::attention(const Layer& layer, std::size_t index, const at::T
 at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x, const lora::Standpoint& at) const {
   const Outputs in = layer.mlp_in.forward(x, at);
   const bool gated = in.size() == 2;
+  // Never within the products: a bank adds to those first, and a row at zero must keep the base's bits beside it.
   at::Tensor inner;
   if (gated && spec_.activation == ops::Activation::silu) {
     inner = ops::silu_mul(in[0], in[1]);

@@ -17,7 +17,7 @@ std::string describe(const at::Tensor& tensor);
 
 void check_pack_linear_weight(const at::Tensor& weight);
 void check_packed_linear(const at::Tensor& x, const at::Tensor& packed_weight, const std::optional<at::Tensor>& bias,
-                         const std::optional<at::Tensor>& addend);
+                         const std::optional<at::Tensor>& addend, std::optional<c10::string_view> activation);
 void check_scale_lora(const at::Tensor& u, const at::Tensor& coeffs, const at::Tensor& anchor,
                       const at::Tensor& scaling);
 // bias: LayerNorm's; none for RMSNorm. op: the name in messages.

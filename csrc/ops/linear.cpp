@@ -32,7 +32,7 @@ void check_pack_linear_weight(const at::Tensor& weight) {
 }
 
 void check_packed_linear(const at::Tensor& x, const at::Tensor& packed_weight, const std::optional<at::Tensor>& bias,
-                         const std::optional<at::Tensor>& addend) {
+                         const std::optional<at::Tensor>& addend, std::optional<c10::string_view> activation) {
   constexpr const char* op = "packed_linear";
   const Argument x_argument{"x", "[n, in]", x}, weight_argument{"packed_weight", "[out, in]", packed_weight};
   require_shape(op, weight_argument, {kAnySize, kAnySize});
@@ -54,6 +54,7 @@ void check_packed_linear(const at::Tensor& x, const at::Tensor& packed_weight, c
     require_dtype(op, addend_argument, x.scalar_type());
     require_same_device(op, x, {addend_argument});
   }
+  if (activation) activation_named(*activation);
 }
 
 namespace {
@@ -66,7 +67,7 @@ at::Tensor pack_linear_weight_aten(const at::Tensor& weight) {
 at::Tensor packed_linear_aten(const at::Tensor& x, const at::Tensor& packed_weight,
                               const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& addend,
                               std::optional<c10::string_view> activation) {
-  check_packed_linear(x, packed_weight, bias, addend);
+  check_packed_linear(x, packed_weight, bias, addend, activation);
   at::Tensor y = at::linear(x, packed_weight, bias);
   if (addend) y.add_(*addend);
   return activation ? activate(activation_named(*activation), y) : y;

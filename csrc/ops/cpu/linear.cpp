@@ -86,9 +86,9 @@ at::Tensor pack_linear_weight(const at::Tensor& weight) {
 
 at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed_weight, const std::optional<at::Tensor>& bias,
                          const std::optional<at::Tensor>& addend, std::optional<c10::string_view> activation_name) {
-  check_packed_linear(x, packed_weight, bias, addend);
-  const auto activation = activation_name ? std::optional(activation_named(*activation_name)) : std::nullopt;
+  check_packed_linear(x, packed_weight, bias, addend, activation_name);
   if (x.size(0) == 0) return at::empty({0, packed_weight.size(0)}, x.options());
+  const auto activation = activation_name ? std::optional(activation_named(*activation_name)) : std::nullopt;
   // A widened product, sum and activation included, rounds once: on the way back to x's dtype.
   const at::ScalarType dtype = packed_weight.scalar_type();
   if (packed_weight.is_mkldnn()) {
