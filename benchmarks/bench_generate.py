@@ -19,6 +19,7 @@ import common
 import contlm
 import numpy as np
 import torch
+from contlm.sources import add_anchors
 
 PROMPT_TOKENS = NEW_TOKENS = 32
 LOADS = 5
@@ -193,9 +194,7 @@ def main() -> None:
         for _ in range(LOADS):
             lm = load_contlm(directory, {}, args)
             start = time.perf_counter()
-            for name, pair in common.pairs(directory).items():
-                for end, path in zip(("low", "high"), pair, strict=True):
-                    lm.engine.add_adapter(f"{name}.{end}", path)
+            add_anchors(lm.engine, common.pairs(directory), None)
             seconds.append(time.perf_counter() - start)
             lm = None
         load_seconds = common.spread(seconds)

@@ -182,6 +182,16 @@ def test_what_a_kill_left_half_written_is_removed(
     assert names(tmp_path) == whole()
 
 
+def test_hidden_files_of_others_are_refused_and_stay(
+    text_lm: contlm.Interpolator, tmp_path: Path
+) -> None:
+    kept = tmp_path / ".notes.99.txt"
+    kept.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"\.notes\.99\.txt"):
+        small(text_lm, out=tmp_path)
+    assert kept.read_text() == "mine"
+
+
 # -- damage ---------------------------------------------------------------------------------------
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-_BESIDE = re.compile(r"\..+\.\d+(\.[^.]+)?")
 
 
 @contextmanager
@@ -33,6 +30,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def half_written(folder: Path) -> list[Path]:
-    """What `whole_file` left in a folder when its process was killed."""
-    return [file for file in folder.glob(".*") if _BESIDE.fullmatch(file.name)]
+def half_written(folder: Path, target: str) -> list[Path]:
+    """What `whole_file` left in a folder, of targets that match a pattern such as "*.json", when
+    its process was killed."""
+    name = Path(target)
+    left = folder.glob(f".{name.stem}.*{name.suffix}")
+    return [file for file in left if file.stem.rpartition(".")[2].isdigit()]

@@ -39,7 +39,7 @@ class Interpolator(Scoring, Sweeping, Exporting):
         Interpolator.
     """
 
-    # one for all: each model holds it once, for milliseconds
+    # one for all: what it guards is done once a model, in milliseconds
     _stop_lock = threading.Lock()
     _knows_token_bytes = False
 

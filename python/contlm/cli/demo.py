@@ -63,15 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
         prompts = list(zoo.prompts())[:_PROMPTS]
         bar.set_description(f"moving {_ATTRIBUTE} from {_ALPHAS[0]:g} to {_ALPHAS[-1]:g}")
         alone = {_ATTRIBUTE: classifiers[_ATTRIBUTE]}
-        # perplexity and dist-n, so that the plot can tell where the range of sound text ends
+        # measured, so that the plot can tell where the range of sound text ends
         text = zoo.heldout_text()[:_HELDOUT_CHARACTERS]
-        measured = {"perplexity_text": text, "seed": arguments.seed}
-        line = _sweep(lm, prompts, _LINE, _SAMPLES, alone, **measured)
+        seed = arguments.seed
+        line = _sweep(lm, prompts, _LINE, _SAMPLES, alone, seed=seed, perplexity_text=text)
         bar.update()
         bar.set_description(f"moving {_ATTRIBUTE} and {second} together")
         # half of lambda each
         square = grid.product({_ATTRIBUTE: (0.0, 1.0), second: _SECOND_ALPHAS})
-        pair = _sweep(lm, prompts[:1], square, 2 * _SAMPLES, classifiers, seed=arguments.seed)
+        pair = _sweep(lm, prompts[:1], square, 2 * _SAMPLES, classifiers, seed=seed)
         bar.update()
         bar.set_description("saving the table and the plot")
         out = Path(arguments.out)

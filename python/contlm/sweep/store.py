@@ -163,9 +163,8 @@ def write_whole(file: Path, content: Any) -> None:
 
 def _stored(folder: Path, manifest: Mapping[str, Any], resume: bool) -> dict[str, Any] | None:
     """The manifest of this very sweep in the folder; None when there is nothing to go on from."""
-    there = {p.name for p in folder.iterdir() if p.name != _LOCK} - {
-        p.name for p in half_written(folder)
-    }
+    ours = {_LOCK, *(file.name for file in half_written(folder, MANIFEST))}
+    there = {p.name for p in folder.iterdir()} - ours
     finished = unit_files(folder)
     if there <= {UNITS} and not finished:
         return None
@@ -212,9 +211,8 @@ def _finished(folder: Path, units: Sequence[Unit]) -> Tables:
 
 def _remove_temporary(folder: Path) -> None:
     """What a killed process left half-written."""
-    for where in (folder, folder / UNITS):
-        for file in half_written(where):
-            file.unlink(missing_ok=True)
+    for file in (*half_written(folder, MANIFEST), *half_written(folder / UNITS, "*.parquet")):
+        file.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:
