@@ -19,7 +19,7 @@ import common
 import contlm
 import numpy as np
 import torch
-from contlm.sources import add_anchors
+from contlm.loading.adapters import add_adapters
 
 PROMPT_TOKENS = NEW_TOKENS = 32
 LOADS = 5
@@ -194,7 +194,7 @@ def main() -> None:
         for _ in range(LOADS):
             lm = load_contlm(directory, {}, args)
             start = time.perf_counter()
-            add_anchors(lm.engine, common.pairs(directory), None)
+            add_adapters(lm.engine, common.pairs(directory), None)
             seconds.append(time.perf_counter() - start)
             lm = None
         load_seconds = common.spread(seconds)

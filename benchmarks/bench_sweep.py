@@ -133,7 +133,7 @@ class Theirs:
         self.anchors = [f"{a}-{end}" for a in common.ATTRIBUTES for end in ("low", "high")]
 
     def stand_at(self, point: contlm.Point) -> None:
-        from contlm.point import coefficient_row
+        from contlm.points.coefficients import coefficient_row
 
         row = coefficient_row(point, common.ATTRIBUTES)
         names = [n for n, c in zip(self.anchors, row, strict=True) if c != 0]

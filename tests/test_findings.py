@@ -12,7 +12,7 @@ from pathlib import Path
 import contlm
 import pytest
 from contlm import zoo
-from contlm.fingerprint import BASE_FILES, files_digest
+from contlm.loading.fingerprint import BASE_FILES, files_digest
 from contlm.zoo.findings import Findings, fill
 
 PAGE = Path(__file__).parent.parent / "docs" / "findings.md"

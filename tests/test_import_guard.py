@@ -10,7 +10,7 @@ from pathlib import Path
 
 import contlm
 import pytest
-from contlm._torch_guard import major_minor, require_matching_torch
+from contlm._common.torch_guard import major_minor, require_matching_torch
 
 PACKAGE_PARENT = str(Path(contlm.__file__).parent.parent)
 

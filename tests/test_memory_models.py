@@ -13,7 +13,7 @@ import pytest
 import torch
 import transformers
 from conftest import Case, byte_level_tokenizer
-from contlm import memory
+from contlm.loading import hf_objects
 from peft import PeftModel
 from tiny_models import FAMILIES, VOCAB, attach, make_model
 from tolerances import assert_logits_close
@@ -97,7 +97,7 @@ def test_a_model_with_injected_adapters(llama: Case) -> None:
 
 def test_tensors_are_referred_to_not_copied(llama: Case) -> None:
     model = load_base(llama)
-    source = memory.weights(model)
+    source = hf_objects.weights(model)
     for name, tensor in model.state_dict().items():
         assert source.tensor(name).data_ptr() == tensor.data_ptr()
 
@@ -170,6 +170,6 @@ def test_enums_and_sets_become_json() -> None:
     from peft import LoraConfig
 
     config = LoraConfig(target_modules=["b", "a"], rank_pattern={"a": 2}, task_type="CAUSAL_LM")
-    plain = memory.plain(config.to_dict())
+    plain = hf_objects.plain(config.to_dict())
     assert plain["target_modules"] == ["a", "b"] and plain["peft_type"] == "LORA"
     assert plain["rank_pattern"] == {"a": 2} and plain["task_type"] == "CAUSAL_LM"

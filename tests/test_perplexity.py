@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import Case, load_transformers
 from contlm import zoo
-from contlm.perplexity import rolling_windows, sliding_windows
+from contlm.model.perplexity import rolling_windows, sliding_windows
 from hypothesis import given
 from hypothesis import strategies as st
 from test_parity import POINTS, token_rows

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from contlm import Point
-from contlm.broadcast import coefficient_rows, points_for
-from contlm.point import anchor_names, coefficient_row
+from contlm.points.coefficients import anchor_names, coefficient_row
+from contlm.points.resolve import coefficient_rows, resolve_points
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,13 +108,13 @@ def test_the_rule_in_exact_arithmetic(items: dict[str, tuple[float, float]]) -> 
 
 
 def test_one_value_or_one_per_prompt() -> None:
-    points = points_for(ATTRIBUTES, 3, {"humor": [0.0, 0.5, 1.0], "sentiment": 0.2}, None, None)
+    points = resolve_points(ATTRIBUTES, 3, {"humor": [0.0, 0.5, 1.0], "sentiment": 0.2}, None, None)
     assert [p.alpha["humor"] for p in points] == [0.0, 0.5, 1.0]  # type: ignore[index]
     assert {p.alpha["sentiment"] for p in points} == {0.2}  # type: ignore[index]
-    both = points_for(ATTRIBUTES, 2, {"humor": 1}, {"humor": np.array([0.25, 0.5])}, None)
+    both = resolve_points(ATTRIBUTES, 2, {"humor": 1}, {"humor": np.array([0.25, 0.5])}, None)
     np.testing.assert_array_equal(coefficient_rows(both, ATTRIBUTES)[:, 3], [0.25, 0.5])
-    assert points_for(["humor"], 2, [0.1, 0.2], None, None)[1] == Point({"humor": 0.2})
-    assert points_for(ATTRIBUTES, 2, None, None, None) == [Point(), Point()]
+    assert resolve_points(["humor"], 2, [0.1, 0.2], None, None)[1] == Point({"humor": 0.2})
+    assert resolve_points(ATTRIBUTES, 2, None, None, None) == [Point(), Point()]
 
 
 @pytest.mark.parametrize(
@@ -140,4 +140,4 @@ def test_broadcasting_mistakes(
     arguments: tuple[Any, Any, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        points_for(ATTRIBUTES, 3, *arguments)
+        resolve_points(ATTRIBUTES, 3, *arguments)

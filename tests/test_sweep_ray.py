@@ -17,10 +17,9 @@ ray = pytest.importorskip("ray")
 
 def opened(text_lm: contlm.Interpolator, **options: Any) -> contlm.Interpolator:
     """The model of `text_lm` with one thread, so that two workers fit anywhere."""
-    opening = text_lm.opening
-    assert opening is not None
+    spec = text_lm.spec
     return contlm.Interpolator.from_pretrained(
-        opening.model, opening.attributes, threads=1, **options
+        spec.model, spec.attributes, threads=1, **options
     )
 
 

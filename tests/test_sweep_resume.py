@@ -289,9 +289,8 @@ def test_other_models_are_refused(
     text_lm: contlm.Interpolator, text_base: Path, tmp_path: Path
 ) -> None:
     """Each by its hash: an adapter, the base, the dtype, a classifier."""
-    opening = text_lm.opening
-    assert opening is not None
-    low, high = (Path(anchor) for anchor in opening.attributes["tone"])
+    spec = text_lm.spec
+    low, high = (Path(anchor) for anchor in spec.attributes["tone"])
     humor, sentiment = (
         Classifier.from_pretrained(zoo.classifier_path(name)) for name in ("humor", "sentiment")
     )

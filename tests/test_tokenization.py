@@ -9,8 +9,8 @@ import pytest
 import tokenizers
 import transformers
 from conftest import CORPUS, byte_level_tokenizer
-from contlm.streaming import RowDecoder
-from contlm.tokenization import Tokenizer
+from contlm.loading.tokenizer import Tokenizer
+from contlm.model.streaming import RowDecoder
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 import torch as _torch
 
 from contlm._build_info import TORCH_VERSION as _TORCH_VERSION
-from contlm._torch_guard import require_matching_torch as _require_matching_torch
+from contlm._common.torch_guard import require_matching_torch as _require_matching_torch
 
 _require_matching_torch(_TORCH_VERSION, _torch.__version__)
 
-from contlm import _ops as _ops  # noqa: E402
-from contlm._native import AdapterError, CheckpointError, __version__  # noqa: E402
-from contlm.classifier import Classifier  # noqa: E402
-from contlm.generation import Generation  # noqa: E402
+from contlm._common import fake_kernels as _fake_kernels  # noqa: E402, F401
+from contlm._native import AdapterError, CheckpointError, __version__, build_info  # noqa: E402
 from contlm.interpolator import Interpolator  # noqa: E402
-from contlm.point import Point  # noqa: E402
+from contlm.model.classifier import Classifier  # noqa: E402
+from contlm.model.generation import Generation  # noqa: E402
+from contlm.points.point import Point  # noqa: E402
 from contlm.sweep import Sweep  # noqa: E402
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from contlm import analysis, grid, metrics, plot, zoo
+if _TYPE_CHECKING:
+    from contlm import analysis, cli, explore, grid, metrics, plot, zoo
     from contlm.reporting import report
 
 __all__ = [
@@ -32,6 +34,9 @@ __all__ = [
     "Sweep",
     "__version__",
     "analysis",
+    "build_info",
+    "cli",
+    "explore",
     "grid",
     "metrics",
     "plot",
@@ -39,15 +44,19 @@ __all__ = [
     "zoo",
 ]
 
+# pandas, matplotlib and the bundled models are loaded only for those who ask for them
+_LAZY = ("analysis", "cli", "explore", "grid", "metrics", "plot", "zoo")
+
 
 def __getattr__(name: str) -> object:
-    # pandas, matplotlib and the bundled models are loaded only for those who ask for them
-    if name in ("analysis", "grid", "metrics", "plot", "zoo"):
-        import importlib
-
-        return importlib.import_module(f"contlm.{name}")
+    if name in _LAZY:
+        return _importlib.import_module(f"contlm.{name}")
     if name == "report":
         from contlm.reporting import report
 
         return report
     raise AttributeError(f"module 'contlm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from contlm.point import Point, coefficient_row
+from contlm.points.coefficients import coefficient_row
+from contlm.points.point import Point
 
 if TYPE_CHECKING:
-    from contlm.interpolator import Interpolator
+    from contlm.model.interpolated import InterpolatedModel
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,7 +28,7 @@ _MAX_TRANSFORMS = 3000
 
 
 def similarity(
-    lm: Interpolator, kind: str = "cosine", points: Mapping[str, Point] | None = None
+    lm: InterpolatedModel, kind: str = "cosine", points: Mapping[str, Point] | None = None
 ) -> pd.DataFrame:
     """Compares the anchors' deltas D_k, all adapted modules taken together: [K, K], named by
     `lm.anchors`.
@@ -100,7 +101,7 @@ def mds(distances: pd.DataFrame, dim: int = 2, method: str = "classical") -> pd.
 
 
 def positions(
-    lm: Interpolator, step: float = 0.1, dim: int = 2, method: str = "stress"
+    lm: InterpolatedModel, step: float = 0.1, dim: int = 2, method: str = "stress"
 ) -> pd.DataFrame:
     """Where the base, the anchors and the models between each pair lie: MDS of their Frobenius
     distances (the paper's Fig. 31).

@@ -16,7 +16,7 @@ import torch
 from contlm._native import __version__, build_info
 from contlm.cli.common import add_model_arguments, load_model, new_parser, print_table
 from contlm.interpolator import Interpolator
-from contlm.point import Point
+from contlm.points.point import Point
 
 _EXAMPLE = """\
   contlm bench

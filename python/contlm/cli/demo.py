@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contlm import grid
-from contlm.classifier import Classifier
 from contlm.cli.common import new_parser, print_table
 from contlm.interpolator import Interpolator
-from contlm.point import Point
+from contlm.model.classifier import Classifier
+from contlm.points.point import Point
 
 if TYPE_CHECKING:
     from contlm.sweep import Sweep

@@ -13,8 +13,8 @@ import torch
 
 from contlm._native import AdapterError, Engine, TensorSource, read_peft_adapter
 from contlm.cli.common import new_parser, print_table
-from contlm.hub import resolve_directory
-from contlm.sources import open_model
+from contlm.loading.checkpoint import open_checkpoint
+from contlm.loading.hub import resolve_directory
 
 _EXAMPLE = """\
   contlm inspect ./happy
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.base is None:
         modules = modules_of_tensors(directory)
     else:
-        base = open_model(arguments.base)
+        base = open_checkpoint(arguments.base)
         modules = Engine(base.config_text, base.weights, where=base.where).modules()
     adapter = read_peft_adapter(directory, modules)
     found = adapter.modules()

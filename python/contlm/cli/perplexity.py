@@ -14,7 +14,7 @@ from contlm.cli.common import (
     new_parser,
     weights_of,
 )
-from contlm.perplexity import PROTOCOLS
+from contlm.model.perplexity import PROTOCOLS
 
 _EXAMPLE = """\
   contlm perplexity --alpha sentiment=1.5 --max-length 256 --stride 256

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contlm.classifier import Classifier
 from contlm.cli.common import new_parser, print_table
+from contlm.model.classifier import Classifier
 
 if TYPE_CHECKING:
     import pandas as pd

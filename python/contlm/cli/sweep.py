@@ -86,7 +86,7 @@ def _run_config(config: SweepConfig, out: Path, arguments: argparse.Namespace) -
     import warnings
 
     prompts, measured = config.prompts(), config.measured()
-    lm = config.open_model()
+    lm = config.open_checkpoint()
     with warnings.catch_warnings():
         # said in the last line of the output
         warnings.filterwarnings("ignore", "sweep: interrupted", RuntimeWarning)

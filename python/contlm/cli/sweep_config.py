@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from contlm import grid
-from contlm.classifier import Classifier
 from contlm.cli import config_checks as checks
 from contlm.grid import Grid
 from contlm.interpolator import Interpolator
-from contlm.point import Point
+from contlm.model.classifier import Classifier
+from contlm.points.point import Point
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -133,7 +133,7 @@ class SweepConfig:
         there = self.file.parent / Path(path).expanduser()
         return str(there) if there.exists() else path
 
-    def open_model(self) -> Interpolator:
+    def open_checkpoint(self) -> Interpolator:
         given = self.tables.get("model", {"path": BUNDLED})
         if given["path"] == BUNDLED:
             from contlm import zoo
@@ -151,7 +151,7 @@ class SweepConfig:
 
     def open_classifiers(self, lm: Interpolator) -> dict[str, Classifier]:
         """On the device and with the threads of the model."""
-        threads = None if lm.opening is None else lm.opening.threads
+        threads = None if lm.spec is None else lm.spec.threads
         found = {}
         for name, source in self.classifiers.items():
             place = self.place(source)

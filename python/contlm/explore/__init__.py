@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from contlm.classifier import Classifier
 from contlm.explore.session import Session
 from contlm.explore.settings import Settings
-from contlm.point import Point
+from contlm.model.classifier import Classifier
+from contlm.points.point import Point
 
 if TYPE_CHECKING:
     from contlm.explore.widget import ExploreWidget
-    from contlm.interpolator import Interpolator
+    from contlm.model.interpolated import InterpolatedModel
 
 __all__ = ["Classifiers", "Session", "Settings", "make_session", "show"]
 
@@ -28,7 +28,9 @@ Classifiers: TypeAlias = Mapping[str, "Classifier | str | os.PathLike[str]"]
 _PROMPT = "One morning,"
 
 
-def show(lm: Interpolator, prompt: str | None, classifiers: Any, **options: Any) -> ExploreWidget:
+def show(
+    lm: InterpolatedModel, prompt: str | None, classifiers: Any, **options: Any
+) -> ExploreWidget:
     """The notebook's face; `Interpolator.explore` documents the arguments.
 
     ModuleNotFoundError, with the command to install it, without anywidget.
@@ -41,7 +43,7 @@ def show(lm: Interpolator, prompt: str | None, classifiers: Any, **options: Any)
 
 
 def make_session(
-    lm: Interpolator,
+    lm: InterpolatedModel,
     prompt: str | None = None,
     classifiers: Classifiers | None = None,
     *,
@@ -78,7 +80,7 @@ def missing(error: ModuleNotFoundError) -> ModuleNotFoundError:
     )
 
 
-def _opened(classifiers: Classifiers, lm: Interpolator) -> dict[str, Classifier]:
+def _opened(classifiers: Classifiers, lm: InterpolatedModel) -> dict[str, Classifier]:
     if not isinstance(classifiers, Mapping):
         raise TypeError(
             "classifiers: must be a dict attribute -> Classifier or directory, got "
@@ -92,10 +94,10 @@ def _opened(classifiers: Classifiers, lm: Interpolator) -> dict[str, Classifier]
     }
 
 
-def _is_bundled(lm: Interpolator) -> bool:
+def _is_bundled(lm: InterpolatedModel) -> bool:
     from contlm import zoo
 
-    name = lm._source.name
+    name = lm.spec.model
     return bool(name) and Path(name).absolute() == zoo.base_path().absolute()
 
 
@@ -105,7 +107,7 @@ def _bundled_prompt() -> str:
     return zoo.prompts()[0]
 
 
-def _bundled_classifiers(lm: Interpolator) -> dict[str, Path]:
+def _bundled_classifiers(lm: InterpolatedModel) -> dict[str, Path]:
     from contlm import zoo
 
     return {

@@ -19,11 +19,12 @@ import numpy as np
 
 from contlm.explore.events import SIDES, Done, Event, Scores, Text, failure
 from contlm.explore.settings import ALPHA_RANGE, LAM_RANGE, Settings
-from contlm.point import Point, coefficient_row
+from contlm.points.coefficients import coefficient_row
+from contlm.points.point import Point
 
 if TYPE_CHECKING:
-    from contlm.classifier import Classifier
-    from contlm.interpolator import Interpolator
+    from contlm.model.classifier import Classifier
+    from contlm.model.interpolated import InterpolatedModel
 
 # Pieces wait this long for others: a view that draws faster than the eye sees gains nothing, and
 # a notebook server drops messages that come by the thousand
@@ -42,7 +43,7 @@ class Session:
 
     def __init__(
         self,
-        lm: Interpolator,
+        lm: InterpolatedModel,
         classifiers: Mapping[str, Classifier] | None = None,
         initial: Settings | None = None,
         concurrent: int = 1,
@@ -240,5 +241,5 @@ def _stop(runs: weakref.WeakSet[Run]) -> None:
         run.join(_JOIN_S)
 
 
-def _bound(settings: Settings, lm: Interpolator) -> Settings:
+def _bound(settings: Settings, lm: InterpolatedModel) -> Settings:
     return replace(settings, point=settings.point.bind(lm.attributes))

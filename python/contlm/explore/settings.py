@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contlm.options import seed_of
-from contlm.point import Point, Weights, as_number, require_known
-from contlm.prompts import as_int
+from contlm._common.checks import as_int, as_number
+from contlm.model.options import seed_of
+from contlm.points.point import Point, Weights, require_known
 
 # the sliders' ends; a number typed beside a slider may lie outside
 ALPHA_RANGE = (-1.0, 2.0)

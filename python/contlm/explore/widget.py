@@ -16,7 +16,7 @@ from contlm.explore.assets import script, style
 from contlm.explore.events import event_json, failure
 from contlm.explore.session import Run, Session
 from contlm.explore.settings import Settings
-from contlm.point import Point
+from contlm.points.point import Point
 
 
 class ExploreWidget(anywidget.AnyWidget):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from contlm.point import as_number
+from contlm._common.checks import as_number
 
 Alphas: TypeAlias = float | Mapping[str, float]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from contlm._common.checks import as_int, as_number
 from contlm.grid import arguments as given
 from contlm.grid.arguments import Alphas
 from contlm.grid.points import Grid
-from contlm.point import Point, as_number
-from contlm.prompts import as_int
+from contlm.points.point import Point
 
 # drawn shares are whole millionths: they read well and add up to 1
 _SHARE_DECIMALS = 6

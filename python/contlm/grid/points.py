@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from contlm.point import Point, Weights
+from contlm.points.point import Point, Weights
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,7 +23,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
-from contlm.files import whole_file
+from contlm._common.files import whole_file
 
 # Okabe & Ito's palette, which readers of every colour vision tell apart, darkest hues first; its
 # yellow is left out, for it vanishes on white

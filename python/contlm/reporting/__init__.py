@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from contlm.files import whole_file
+from contlm._common.files import whole_file
 
 __all__ = ["report"]
 

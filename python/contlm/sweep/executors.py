@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
-from contlm.progress import OnProgress
+from contlm._common.progress import OnProgress
 from contlm.sweep.task import Judges, Task
 from contlm.sweep.units import Unit
 from contlm.sweep.worker import Worker
@@ -14,7 +14,7 @@ from contlm.sweep.worker import Worker
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from contlm.interpolator import Interpolator
+    from contlm.model.interpolated import InterpolatedModel
 
 KINDS = ("ray",)
 
@@ -56,7 +56,7 @@ def check_executor(executor: str | Mapping[str, Any] | None) -> dict[str, Any] |
 
 
 def open_executor(
-    options: Mapping[str, Any] | None, task: Task, lm: Interpolator, judges: Judges, units: int
+    options: Mapping[str, Any] | None, task: Task, lm: InterpolatedModel, judges: Judges, units: int
 ) -> AbstractContextManager[Executor]:
     """An executor for at most `units` units."""
     if options is None:

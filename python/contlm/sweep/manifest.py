@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from contlm._native import __version__, cpu_capability
-from contlm.fingerprint import text_digest
+from contlm.loading.fingerprint import text_digest
 from contlm.sweep.task import Judges, Task
 
 if TYPE_CHECKING:
-    from contlm.interpolator import Interpolator
+    from contlm.model.interpolated import InterpolatedModel
 
 FORMAT = "contlm.sweep/1"
 # keys that may differ between the runs that share a folder: they do not enter the results
@@ -25,7 +25,7 @@ _NOTED = {"machine", "started", "from"}
 _SHOWN_DIFFERENCES = 5
 
 
-def make_manifest(lm: Interpolator, task: Task, judges: Judges) -> dict[str, Any]:
+def make_manifest(lm: InterpolatedModel, task: Task, judges: Judges) -> dict[str, Any]:
     """Plain JSON values. Hashes are read once a model, which takes a moment for a large one."""
     measured = None
     if task.perplexity_text is not None:
@@ -83,19 +83,19 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _model(lm: Interpolator) -> dict[str, Any]:
+def _model(lm: InterpolatedModel) -> dict[str, Any]:
     # another device of the same kind computes the same; another kind does not
     return {**lm.fingerprint, "dtype": lm.dtype, "device": lm.device.partition(":")[0]}
 
 
-def _base(lm: Interpolator) -> dict[str, Any]:
+def _base(lm: InterpolatedModel) -> dict[str, Any]:
     """A judge judges as its base does, whatever anchors it has."""
     return {key: value for key, value in _model(lm).items() if key != "anchors"}
 
 
-def _machine(lm: Interpolator) -> dict[str, Any]:
+def _machine(lm: InterpolatedModel) -> dict[str, Any]:
     packages = ("numpy", "pandas", "pyarrow", "tokenizers")
-    threads = None if lm.opening is None else lm.opening.threads
+    threads = None if lm.spec is None else lm.spec.threads
     return {
         "platform": platform.platform(),
         "python": platform.python_version(),

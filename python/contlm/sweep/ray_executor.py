@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from contlm.opening import ClassifierOpening, ModelOpening
-from contlm.progress import OnProgress
-from contlm.prompts import as_int
+from contlm._common.checks import as_int
+from contlm._common.progress import OnProgress
+from contlm.loading.spec import ClassifierSpec, ModelSpec
+from contlm.model.classifier import Classifier
+from contlm.model.interpolated import InterpolatedModel
 from contlm.sweep.task import Judges, Task
 from contlm.sweep.units import Unit
 from contlm.sweep.worker import Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from contlm.interpolator import Interpolator
 
 # a machine that goes away costs the unit that ran there, not the sweep: units are deterministic
 _RESTARTS = 3
@@ -32,9 +32,9 @@ _POLL_SECONDS = 0.2
 class Models:
     """Everything that an actor opens."""
 
-    lm: ModelOpening
-    classifiers: dict[str, ClassifierOpening]
-    judge: ModelOpening | None
+    lm: ModelSpec
+    classifiers: dict[str, ClassifierSpec]
+    judge: ModelSpec | None
     threads: int
 
 
@@ -43,10 +43,10 @@ class RemoteWorker:
 
     def __init__(self, task: Task, models: Models) -> None:
         torch.set_num_threads(models.threads)
-        self._lm = models.lm.open()
+        self._lm = InterpolatedModel.from_spec(models.lm)
         self._judges = Judges(
-            {name: opening.open() for name, opening in models.classifiers.items()},
-            None if models.judge is None else models.judge.open(),
+            {name: Classifier.from_spec(spec) for name, spec in models.classifiers.items()},
+            None if models.judge is None else InterpolatedModel.from_spec(models.judge),
         )
         self._worker = Worker(task, self._lm, self._judges)
 
@@ -81,7 +81,7 @@ class RayExecutor:
                 yield unit, _result(reference)
 
 
-def fingerprints(lm: Interpolator, judges: Judges) -> dict[str, Any]:
+def fingerprints(lm: InterpolatedModel, judges: Judges) -> dict[str, Any]:
     """The hashes of every model, without where it came from."""
     return {
         "model": _hashes(lm.fingerprint),
@@ -93,7 +93,7 @@ def fingerprints(lm: Interpolator, judges: Judges) -> dict[str, Any]:
 @contextmanager
 def ray_executor(
     task: Task,
-    lm: Interpolator,
+    lm: InterpolatedModel,
     judges: Judges,
     units: int,
     *,
@@ -142,25 +142,17 @@ def _import_ray() -> Any:
     return ray
 
 
-def _portable(lm: Interpolator, judges: Judges) -> Models:
-    threads = torch.get_num_threads()
-    if lm.opening is not None and lm.opening.threads:
-        threads = lm.opening.threads
+def _portable(lm: InterpolatedModel, judges: Judges) -> Models:
+    threads = lm.spec.threads or torch.get_num_threads()
     return Models(
-        _opening_of("model", lm).portable(threads),
+        lm.spec.portable(threads),
         {
-            name: _opening_of(f"classifiers[{name!r}]", classifier).portable(threads)
+            name: classifier.spec.portable(threads)
             for name, classifier in judges.classifiers.items()
         },
-        None if judges.judge is None else _opening_of("judge", judges.judge).portable(threads),
+        None if judges.judge is None else judges.judge.spec.portable(threads),
         threads,
     )
-
-
-def _opening_of(what: str, model: Any) -> Any:
-    if model.opening is None:
-        raise ValueError(f"{what}: must be made by from_pretrained for executor='ray'")
-    return model.opening
 
 
 def _fitting(ray: Any, models: Models, gpus: int, wanted: int | None) -> int:

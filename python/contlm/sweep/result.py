@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contlm.grid import Grid
-from contlm.point import Point
+from contlm.points.point import Point
 from contlm.sweep import store
 from contlm.sweep.summary import frame_of, summarize
 from contlm.sweep.worker import note_of

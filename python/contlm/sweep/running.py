@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from contlm.progress import work_bar
+from contlm._common.progress import work_bar
 from contlm.sweep.executors import check_executor, open_executor
 from contlm.sweep.manifest import make_manifest
 from contlm.sweep.result import Sweep
@@ -17,11 +17,11 @@ from contlm.sweep.task import Judges, Task
 from contlm.sweep.units import Unit
 
 if TYPE_CHECKING:
-    from contlm.interpolator import Interpolator
+    from contlm.model.interpolated import InterpolatedModel
 
 
 def run_task(
-    lm: Interpolator,
+    lm: InterpolatedModel,
     task: Task,
     judges: Judges,
     *,
@@ -48,7 +48,7 @@ def _compute(
     task: Task,
     store: MemoryStore,
     waiting: list[Unit],
-    lm: Interpolator,
+    lm: InterpolatedModel,
     judges: Judges,
     options: Mapping[str, Any] | None,
     progress: bool,

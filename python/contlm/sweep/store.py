@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contlm.files import half_written, whole_file
+from contlm._common.files import half_written, whole_file
 from contlm.sweep.manifest import FORMAT, differences
 from contlm.sweep.units import Unit
 from contlm.sweep.worker import describe, note_of

@@ -7,15 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contlm.classifier import Classifier
+from contlm._common.checks import as_int
 from contlm.grid import Grid
-from contlm.options import eos_ids, seed_of, stop_list
-from contlm.point import Point, coefficient_row
-from contlm.prompts import as_int, encode_prompts
+from contlm.model.classifier import Classifier
+from contlm.model.options import eos_ids, seed_of, stop_list
+from contlm.model.prompts import encode_prompts
+from contlm.points.coefficients import coefficient_row
+from contlm.points.point import Point
 from contlm.sweep.units import Unit, cut
 
 if TYPE_CHECKING:
-    from contlm.interpolator import Interpolator
+    from contlm.model.interpolated import InterpolatedModel
 
 METRICS = ("score", "perplexity", "dist", "self_bleu", "length")
 DEFAULT_METRICS = ("score", "perplexity", "dist")
@@ -33,7 +35,7 @@ class Judges:
     """The models beside the swept one: a classifier an attribute, and a language model or none."""
 
     classifiers: Mapping[str, Classifier]
-    judge: Interpolator | None
+    judge: InterpolatedModel | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Task:
 
 
 def make_task(
-    lm: Interpolator,
+    lm: InterpolatedModel,
     prompts: Any,
     points: Any,
     measured: Measured,
@@ -90,7 +92,7 @@ def make_task(
             raise ValueError(f"{what}: must be at least 1, got {count}")
     grid = bound_grid(points, lm.attributes)
     given = [prompts] if isinstance(prompts, str) else plain("prompts", prompts)
-    bos = lm._source.bos_token_id
+    bos = lm.bos_token_id
     ids = encode_prompts(given, lm.tokenizer, bos, lm.engine.vocab_size)
     is_text = isinstance(given[0], str)
     metrics, text, options = measured.resolve(lm)
@@ -128,7 +130,7 @@ class Measured:
     perplexity_options: Any
     judge: Any
 
-    def resolve(self, lm: Interpolator) -> tuple[tuple[str, ...], Any, dict[str, Any]]:
+    def resolve(self, lm: InterpolatedModel) -> tuple[tuple[str, ...], Any, dict[str, Any]]:
         """The metrics' names, the text to measure or None, and every option of perplexity."""
         self._check_models()
         has = {
@@ -155,7 +157,7 @@ class Measured:
         return Judges(dict(self.classifiers or {}), self.judge)
 
     def _check_models(self) -> None:
-        from contlm.interpolator import Interpolator
+        from contlm.model.interpolated import InterpolatedModel
 
         if self.classifiers is not None and not isinstance(self.classifiers, Mapping):
             raise TypeError(
@@ -168,7 +170,7 @@ class Measured:
                     f"classifiers[{name!r}]: must be a contlm.Classifier, got "
                     f"{type(classifier).__name__}"
                 )
-        if self.judge is not None and not isinstance(self.judge, Interpolator):
+        if self.judge is not None and not isinstance(self.judge, InterpolatedModel):
             raise TypeError(
                 f"judge: must be a contlm.Interpolator, got {type(self.judge).__name__}"
             )
@@ -212,7 +214,7 @@ def _metric_names(given: Any, has: Mapping[str, bool]) -> tuple[str, ...]:
     return tuple(name for name in METRICS if name in names)
 
 
-def _sampling(lm: Interpolator, given: Mapping[str, Any]) -> dict[str, Any]:
+def _sampling(lm: InterpolatedModel, given: Mapping[str, Any]) -> dict[str, Any]:
     """Every option of generate that a sweep leaves to the caller, its default where not given."""
     known = [n for n in inspect.signature(lm.generate).parameters if n not in _OWN_ARGUMENTS]
     options = _options("sweep", lm.generate, known, given)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from contlm.generation import Generation
+from contlm._common.progress import OnProgress
 from contlm.grid.points import point_columns
-from contlm.progress import OnProgress
+from contlm.model.generation import Generation
 from contlm.sweep.task import Judges, Task
 from contlm.sweep.units import Unit
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from contlm.interpolator import Interpolator
+    from contlm.model.interpolated import InterpolatedModel
 
 # where a table keeps what its columns have no room for: see Worker.compute
 NOTE_KEY = b"contlm.unit"
@@ -27,7 +27,7 @@ NOTE_KEY = b"contlm.unit"
 class Worker:
     """A task with the models that it runs on."""
 
-    def __init__(self, task: Task, lm: Interpolator, judges: Judges) -> None:
+    def __init__(self, task: Task, lm: InterpolatedModel, judges: Judges) -> None:
         self._task = task
         self._lm = lm
         self._judges = judges

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import contlm
+    from contlm.interpolator import Interpolator
 
 __all__ = [
     "adapter_pairs", "base_path", "classifier_path", "heldout_text", "load", "path", "prompts",
@@ -59,12 +59,14 @@ def heldout_text() -> str:
     return (path() / "heldout.txt").read_text(encoding="utf-8")
 
 
-def load(**kwargs: Any) -> contlm.Interpolator:
-    """An ``Interpolator`` over the bundled base model and its five attributes.
+def load(**kwargs: Any) -> Interpolator:
+    """An `Interpolator` over the bundled base model and its five attributes; keyword arguments are
+    those of `Interpolator.from_pretrained`."""
+    from contlm.interpolator import Interpolator
+    from contlm.loading.companions import Companions
 
-    Args:
-        **kwargs: passed on to ``contlm.Interpolator.from_pretrained``.
-    """
-    from contlm import Interpolator
-
-    return Interpolator.from_pretrained(base_path(), attributes=adapter_pairs(), **kwargs)
+    lm = Interpolator.from_pretrained(base_path(), attributes=adapter_pairs(), **kwargs)
+    lm.companions = Companions(
+        prompts()[0], {name: classifier_path(name) for name in lm.attributes}
+    )
+    return lm

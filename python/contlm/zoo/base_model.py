@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from .corpora import STORY_SEPARATOR, base_corpus, source
-from .recipe import Recipe
-from .tokens import save_base_tokenizer, token_id, train_base_tokenizer
-from .training import Schedule, batches_by_length, collate, fit, pack
+from contlm.zoo.corpora import STORY_SEPARATOR, base_corpus, source
+from contlm.zoo.recipe import Recipe
+from contlm.zoo.tokens import save_base_tokenizer, token_id, train_base_tokenizer
+from contlm.zoo.training import Schedule, batches_by_length, collate, fit, pack
 
 NAME = "contlm-zoo-base"
 CONTEXT = 512

@@ -20,15 +20,15 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from . import path
-from .anchors import train_adapter
-from .base_model import train_base
-from .classifiers import Scorer, accuracy, tokenizer_for, train_classifier
-from .corpora import held_out_text, prompt_list
-from .evaluate import Zoo, alpha_curve
-from .grammar import ATTRIBUTES
-from .model_card import render
-from .recipe import QUICK, SEED, Recipe
+from contlm.zoo import path
+from contlm.zoo.anchors import train_adapter
+from contlm.zoo.base_model import train_base
+from contlm.zoo.classifiers import Scorer, accuracy, tokenizer_for, train_classifier
+from contlm.zoo.corpora import held_out_text, prompt_list
+from contlm.zoo.evaluate import Zoo, alpha_curve
+from contlm.zoo.grammar import ATTRIBUTES
+from contlm.zoo.model_card import render
+from contlm.zoo.recipe import QUICK, SEED, Recipe
 
 ENDS = (("low", 0.0), ("high", 1.0))
 _TIMINGS = ".timings"

@@ -15,10 +15,10 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from . import base_path
-from .anchors import train_adapter
-from .grammar import ATTRIBUTES
-from .recipe import QUICK, SEED, Recipe
+from contlm.zoo import base_path
+from contlm.zoo.anchors import train_adapter
+from contlm.zoo.grammar import ATTRIBUTES
+from contlm.zoo.recipe import QUICK, SEED, Recipe
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 

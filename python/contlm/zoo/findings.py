@@ -17,9 +17,11 @@ from typing import Any
 
 import pandas as pd
 
-import contlm
 from contlm import analysis, grid, zoo
-from contlm.files import whole_file
+from contlm._common.files import whole_file
+from contlm._native import __version__
+from contlm.model.classifier import Classifier
+from contlm.sweep import Sweep
 
 LINE = (-3.0, 4.0, 0.5)
 QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -37,7 +39,7 @@ class Findings:
             "num_return_sequences": samples,
             "seed": seed,
             "classifiers": {
-                name: contlm.Classifier.from_pretrained(zoo.classifier_path(name))
+                name: Classifier.from_pretrained(zoo.classifier_path(name))
                 for name in self.lm.attributes
             },
         }
@@ -49,7 +51,7 @@ class Findings:
         samples, seed = (self._options[key] for key in ("num_return_sequences", "seed"))
         return (
             f"{len(self._prompts)} prompts, {samples} samples of 32 new tokens each, seed {seed}, "
-            f"temperature 1; base model `{base}`, contlm {contlm.__version__}.\n"
+            f"temperature 1; base model `{base}`, contlm {__version__}.\n"
         )
 
     def lines(self) -> dict[str, str]:
@@ -135,7 +137,7 @@ class Findings:
         head = ["attribute", "low, high", "low, others", "high, others", "from low", "from high"]
         return {"geometry": _table(head, rows)}
 
-    def _sweep(self, points: grid.Grid, perplexity: bool = False) -> contlm.Sweep:
+    def _sweep(self, points: grid.Grid, perplexity: bool = False) -> Sweep:
         text = zoo.heldout_text() if perplexity else None
         return self.lm.sweep(self._prompts, points, perplexity_text=text, **self._options)
 
@@ -152,7 +154,7 @@ def fill(page: str, tables: dict[str, str]) -> str:
     return page
 
 
-def _line(sweep: contlm.Sweep, name: str) -> pd.DataFrame:
+def _line(sweep: Sweep, name: str) -> pd.DataFrame:
     table = sweep.summary
     return table[table[f"alpha_{name}"].notna()].set_index(f"alpha_{name}")
 

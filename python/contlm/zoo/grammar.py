@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from .grammar_frames import Frame
-from .grammar_scenes import Beat
-from .grammar_voices import FILLERS, VOICES, Place, Style
-from .grammar_words import (
+from contlm.zoo.grammar_frames import Frame
+from contlm.zoo.grammar_scenes import Beat
+from contlm.zoo.grammar_voices import FILLERS, VOICES, Place, Style
+from contlm.zoo.grammar_words import (
     DICTION,
     OPENINGS,
     ORNAMENT,

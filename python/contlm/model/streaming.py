@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from contlm.tokenization import Tokenizer
+from contlm.loading.tokenizer import Tokenizer
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ import numpy.typing as npt
 import torch
 
 from contlm import _native
+from contlm._common.checks import positive_or_zero
 from contlm._native import TensorSource
-from contlm.fingerprint import CLASSIFIER_FILES, files_digest
-from contlm.hub import resolve_directory
-from contlm.opening import ClassifierOpening
-from contlm.options import compute_dtype, device_name, positive_or_zero
-from contlm.tokenization import Tokenizer
+from contlm.loading.fingerprint import CLASSIFIER_FILES, files_digest
+from contlm.loading.hub import resolve_directory
+from contlm.loading.placement import compute_dtype, device_name
+from contlm.loading.spec import ClassifierSpec
+from contlm.loading.tokenizer import Tokenizer
 
 _HEADS = ("sigmoid", "softmax", "regression")
 _HEAD_OF_PROBLEM = {
@@ -35,13 +37,18 @@ class Classifier:
         self,
         native: _native.Classifier,
         tokenizer: Tokenizer,
-        head: str = "sigmoid",
-        opening: ClassifierOpening | None = None,
+        folder: Path,
+        spec: ClassifierSpec,
     ) -> None:
+        if not isinstance(native, _native.Classifier):
+            raise TypeError(
+                "Classifier: classifiers are opened by Classifier.from_pretrained(directory), got "
+                f"Classifier({type(native).__name__})"
+            )
         self._native = native
-        self._opening = opening
         self._tokenizer = tokenizer.truncated(native.context_length)
-        self._head = head
+        self._folder = folder
+        self._spec = spec
 
     @classmethod
     def from_pretrained(
@@ -71,39 +78,51 @@ class Classifier:
         if tokenizer is None:
             raise FileNotFoundError(f"classifier: no tokenizer.json in {folder}")
         config_text = config.read_text(encoding="utf-8")
-        device = device_name(device)
-        opening = ClassifierOpening(directory, folder, head, compute_dtype(dtype), device, threads)
+        computed = compute_dtype(dtype)
+        placed = device_name(device)
         native = _native.Classifier(
             config_text,
             TensorSource.open_checkpoint(folder),
             where=str(folder),
-            dtype=opening.dtype,
-            device=opening.device,
+            dtype=computed,
+            device=placed,
             threads=positive_or_zero("threads", threads),
         )
-        return cls(native, tokenizer, _head_of(head, config_text, native.num_labels), opening)
+        chosen = _head_of(head, config_text, native.num_labels)
+        return cls(
+            native, tokenizer, folder, ClassifierSpec(directory, chosen, computed, placed, threads)
+        )
+
+    @classmethod
+    def from_spec(cls, spec: ClassifierSpec) -> Classifier:
+        """Opens what another classifier's `.spec` names."""
+        return cls.from_pretrained(
+            spec.source,
+            head=spec.head,
+            dtype=spec.dtype,
+            device=spec.device,
+            threads=spec.threads,
+        )
 
     @property
-    def opening(self) -> ClassifierOpening | None:
-        """How it was opened."""
-        return self._opening
+    def spec(self) -> ClassifierSpec:
+        """How it was opened, as `from_spec` takes it."""
+        return self._spec
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """{"from", "sha256" of its files, "head", "dtype"}; read once."""
-        if self._opening is None:
-            raise ValueError("fingerprint: the classifier must be made by from_pretrained")
         return {
-            "from": str(self._opening.source),
-            "sha256": files_digest(self._opening.directory, CLASSIFIER_FILES),
-            "head": self._head,
-            "dtype": self._opening.dtype,
+            "from": str(self._spec.source),
+            "sha256": files_digest(self._folder, CLASSIFIER_FILES),
+            "head": self.head,
+            "dtype": self._spec.dtype,
         }
 
     @property
     def head(self) -> str:
         """ "sigmoid" | "softmax" | "regression": what makes a score of the logits."""
-        return self._head
+        return self._spec.head
 
     @property
     def num_labels(self) -> int:
@@ -133,9 +152,9 @@ class Classifier:
         """
         logits = self.logits(texts).astype(np.float64)
         high = logits[:, min(1, self.num_labels - 1)]
-        if self._head == "regression":
+        if self.head == "regression":
             return high
-        if self._head == "softmax":
+        if self.head == "softmax":
             shifted = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
             return shifted[:, min(1, self.num_labels - 1)] / shifted.sum(axis=1)
         return 1.0 / (1.0 + np.exp(-high))

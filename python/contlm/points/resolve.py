@@ -8,14 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from contlm.point import (
-    Point,
-    anchor_names,
-    as_number,
-    coefficient_row,
-    only_attribute,
-    require_known,
-)
+from contlm._common.checks import as_number
+from contlm.points.coefficients import anchor_names, coefficient_row
+from contlm.points.point import Point, only_attribute, require_known
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 PerPrompt: TypeAlias = float | Sequence[float] | npt.NDArray[np.floating[Any]]
@@ -23,7 +18,7 @@ Weighting: TypeAlias = Mapping[str, PerPrompt] | PerPrompt
 Schedule: TypeAlias = npt.ArrayLike | Callable[[int], Point]
 
 
-def stand(
+def resolve_coefficients(
     attributes: Sequence[str],
     count: int,
     alpha: Weighting | None,
@@ -43,11 +38,11 @@ def stand(
         return coeffs_rows(coeffs, count, anchor_names(attributes)), [None] * count
     if schedule is not None:
         return schedule_rows(schedule, count, steps, attributes), [None] * count
-    points = points_for(attributes, count, alpha, lam, point)
+    points = resolve_points(attributes, count, alpha, lam, point)
     return coefficient_rows(points, attributes), list(points)
 
 
-def points_for(
+def resolve_points(
     attributes: Sequence[str],
     count: int,
     alpha: Weighting | None,

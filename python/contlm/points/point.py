@@ -3,14 +3,11 @@ row."""
 
 from __future__ import annotations
 
-import math
-import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from contlm._common.checks import as_number
 
 
 class Weights(Mapping[str, float]):
@@ -88,41 +85,6 @@ class Point:
 
     def __repr__(self) -> str:
         return f"Point(alpha={self.alpha!r}, lam={self.lam!r})"
-
-
-def coefficient_row(point: Point, attributes: Sequence[str]) -> npt.NDArray[np.float64]:
-    """The coefficients [K] of a point, K = 2 len(attributes), in the order low, high of each
-    attribute.
-
-    c[i, high] = lambda_i alpha_i and c[i, low] = lambda_i (1 - alpha_i)   (Kangaslahti &
-    Alvarez-Melis, arXiv 2404.07117)
-    """
-    bound = point.bind(attributes)
-    assert isinstance(bound.alpha, Weights) and isinstance(bound.lam, Weights)
-    row: list[float] = []
-    for attribute in attributes:
-        lam = bound.lam.get(attribute, 0.0)
-        alpha = bound.alpha.get(attribute, 0.0)
-        row += (lam * (1.0 - alpha), lam * alpha)
-    if not all(map(math.isfinite, row)):
-        raise ValueError(f"point: its coefficients must be finite, {bound!r} gives {row}")
-    return np.array(row, dtype=np.float64)
-
-
-def anchor_names(attributes: Sequence[str]) -> tuple[str, ...]:
-    """("sentiment.low", "sentiment.high", ...): the order of a coefficient row."""
-    return tuple(f"{attribute}.{end}" for attribute in attributes for end in ("low", "high"))
-
-
-def as_number(what: str, value: Any) -> float:
-    """`value` as a finite float; TypeError unless it is a real number, ValueError when it is NaN or
-    infinite."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{what}: must be a number, got {type(value).__name__} {value!r}")
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"{what}: must be finite, got {number}")
-    return number
 
 
 def only_attribute(attributes: Sequence[str], given: str) -> str:

@@ -9,18 +9,18 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from contlm import memory
-
-if TYPE_CHECKING:
-    from contlm.sources import ModelSource
+from contlm._native import Engine
+from contlm.loading import hf_objects
+from contlm.loading.checkpoint import BaseCheckpoint
+from contlm.points.resolve import Floats
 
 # Says where an export stands and that the folder may be replaced by the next one
 EXPORT_NOTE = "contlm_export.json"
 
 # Copied beside merged weights where the base's folder has them
-_COMPANIONS = (
+_BASE_FILES = (
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
@@ -31,6 +31,36 @@ _COMPANIONS = (
     "merges.txt",
     "chat_template.jinja",
 )
+
+
+def save_merged(
+    directory: str | os.PathLike[str],
+    engine: Engine,
+    base: BaseCheckpoint,
+    row: Floats,
+    dtype: str,
+    note: dict[str, Any],
+) -> None:
+    """An HF checkpoint of the weights at a coefficient row [K]; dtype "" keeps the base's."""
+    with export_folder(directory, note) as folder:
+        untied = engine.save_merged(folder, row, dtype)
+        config = merged_config(base.config_text, dtype, untied)
+        (folder / "config.json").write_text(config, encoding="utf-8")
+        write_base_files(base, folder)
+
+
+def save_adapter(
+    directory: str | os.PathLike[str],
+    engine: Engine,
+    base: BaseCheckpoint,
+    row: Floats,
+    rank: int,
+    note: dict[str, Any],
+) -> None:
+    """One PEFT adapter of the delta at a coefficient row [K]; rank 0 is exact."""
+    with export_folder(directory, note) as folder:
+        engine.save_adapter(folder, row, rank)
+        complete_adapter_config(folder, base.name)
 
 
 @contextmanager
@@ -68,20 +98,20 @@ def merged_config(config_text: str, dtype: str, untied: bool) -> str:
     return json.dumps(config, indent=2, sort_keys=True) + "\n"
 
 
-def write_companions(source: ModelSource, target: Path) -> None:
+def write_base_files(base: BaseCheckpoint, target: Path) -> None:
     """The generation config and the tokenizer that the base came with; a tokenizer given in its
     place wins."""
-    origin = source.directory
+    origin = base.directory
     if origin is not None:
-        for name in _COMPANIONS:
+        for name in _BASE_FILES:
             if (origin / name).is_file():
                 shutil.copyfile(origin / name, target / name)
     else:
-        generation = getattr(memory.base_model(source.model), "generation_config", None)
+        generation = getattr(hf_objects.base_model(base.model), "generation_config", None)
         if generation is not None:
             generation.save_pretrained(str(target))
-    if source.tokenizer is not None and not (target / "tokenizer_config.json").is_file():
-        source.tokenizer.save(target)
+    if base.tokenizer is not None and not (target / "tokenizer_config.json").is_file():
+        base.tokenizer.save(target)
 
 
 def complete_adapter_config(directory: Path, base_name: str) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numbers
-import operator
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
-from contlm.tokenization import Tokenizer
+from contlm._common.checks import as_int
+from contlm.loading.tokenizer import Tokenizer
 
 Prompts: TypeAlias = str | Sequence[str] | Sequence[Sequence[int]] | np.ndarray | torch.Tensor
 
@@ -38,13 +38,6 @@ def encode_prompts(
     else:
         rows = [_ids(f"prompts[{i}]", item, vocab_size) for i, item in enumerate(items)]
     return [row or [_bos(f"prompts[{i}]", bos_token_id)] for i, row in enumerate(rows)]
-
-
-def as_int(what: str, value: Any) -> int:
-    """`value` as an int; TypeError unless it is one (bool is not)."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral | np.integer):
-        raise TypeError(f"{what}: must be an int, got {type(value).__name__} {value!r}")
-    return operator.index(value)
 
 
 def int_matrix(what: str, value: Any) -> torch.Tensor:

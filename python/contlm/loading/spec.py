@@ -1,5 +1,5 @@
-"""How a model was opened: enough to open the same one again, in another process or on another
-machine."""
+"""How a model was opened: plain data, enough to open the same one again in another process or on
+another machine."""
 
 from __future__ import annotations
 
@@ -7,29 +7,30 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from contlm.classifier import Classifier
-    from contlm.interpolator import Interpolator
-    from contlm.sources import Anchor
+import torch
+
+# A directory or hub id; the name of an adapter that the model carries; a peft.PeftModel, or
+# (peft.PeftModel, the name of one of its adapters)
+Anchor: TypeAlias = str | os.PathLike[str] | Any
 
 
 @dataclass(frozen=True)
-class ModelOpening:
-    """The arguments of `Interpolator.from_pretrained`, with the dtype and device that came of
-    them."""
+class ModelSpec:
+    """The arguments of `Interpolator.from_pretrained`; `.spec` of what it returns holds the dtype
+    and device that came of them."""
 
     model: Any
     attributes: Mapping[str, tuple[Anchor, Anchor]]
-    tokenizer: Any
-    dtype: str
-    device: str
-    threads: int | None
-    max_rows: int | None
+    tokenizer: Any = None
+    dtype: str | torch.dtype = "auto"
+    device: str | torch.device = "auto"
+    threads: int | None = None
+    max_rows: int | None = None
 
-    def portable(self, threads: int) -> ModelOpening:
-        """This opening with absolute paths and `threads` where none were asked for.
+    def portable(self, threads: int) -> ModelSpec:
+        """This spec with absolute paths, and `threads` where none were asked for.
 
         ValueError naming what was given in memory, which no other process can open.
         """
@@ -45,49 +46,24 @@ class ModelOpening:
             threads=self.threads or threads,
         )
 
-    def open(self) -> Interpolator:
-        from contlm.interpolator import Interpolator
-
-        return Interpolator.from_pretrained(
-            self.model,
-            self.attributes,
-            tokenizer=self.tokenizer,
-            dtype=self.dtype,
-            device=self.device,
-            threads=self.threads,
-            max_rows=self.max_rows,
-        )
-
 
 @dataclass(frozen=True)
-class ClassifierOpening:
-    """The arguments of `Classifier.from_pretrained`, and where the files were found."""
+class ClassifierSpec:
+    """The arguments of `Classifier.from_pretrained`."""
 
     source: str | os.PathLike[str]
-    directory: Path
-    head: str
-    dtype: str
-    device: str
-    threads: int | None
+    head: str = "auto"
+    dtype: str = "auto"
+    device: str = "auto"
+    threads: int | None = None
 
-    def portable(self, threads: int) -> ClassifierOpening:
-        """As ModelOpening.portable."""
+    def portable(self, threads: int) -> ClassifierSpec:
+        """As ModelSpec.portable."""
         return replace(
             self,
             source=_portable_path("classifier", self.source),
             device=_any_device(self.device),
             threads=self.threads or threads,
-        )
-
-    def open(self) -> Classifier:
-        from contlm.classifier import Classifier
-
-        return Classifier.from_pretrained(
-            self.source,
-            head=self.head,
-            dtype=self.dtype,
-            device=self.device,
-            threads=self.threads,
         )
 
 
@@ -109,6 +85,6 @@ def _portable_tokenizer(tokenizer: Any) -> Any:
     return tokenizer
 
 
-def _any_device(device: str) -> str:
+def _any_device(device: str | torch.device) -> str:
     # which CUDA device another process sees first is its own matter
-    return device.partition(":")[0]
+    return str(device).partition(":")[0]

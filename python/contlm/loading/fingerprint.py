@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from contlm import memory
 from contlm._native import TensorSource
-from contlm.hub import resolve_directory
-from contlm.opening import ModelOpening
-from contlm.point import anchor_names
-from contlm.sources import ModelSource
+from contlm.loading import hf_objects
+from contlm.loading.checkpoint import BaseCheckpoint
+from contlm.loading.hub import resolve_directory
+from contlm.loading.spec import Anchor
+from contlm.points.coefficients import anchor_names
 
 BASE_FILES = ("config.json", "generation_config.json", "*.safetensors")
 ADAPTER_FILES = ("adapter_config.json", "*.safetensors")
@@ -24,19 +24,21 @@ CLASSIFIER_FILES = ("config.json", "tokenizer.json", "*.safetensors")
 _CHUNK_BYTES = 1 << 22
 
 
-def model_fingerprint(source: ModelSource, opening: ModelOpening) -> dict[str, Any]:
+def model_fingerprint(
+    base: BaseCheckpoint, attributes: Mapping[str, tuple[Anchor, Anchor]]
+) -> dict[str, Any]:
     """{"base": {"from", "sha256"}, "tokenizer": sha256, "anchors": {name: {"from", "sha256"}}}."""
-    if source.directory is not None:
-        base = files_digest(source.directory, BASE_FILES)
+    if base.directory is not None:
+        digest = files_digest(base.directory, BASE_FILES)
     else:
-        base = tensors_digest(source.weights, source.config_text)
-    anchors = [anchor for pair in opening.attributes.values() for anchor in pair]
-    names = anchor_names(tuple(opening.attributes))
+        digest = tensors_digest(base.weights, base.config_text)
+    anchors = [anchor for pair in attributes.values() for anchor in pair]
+    names = anchor_names(tuple(attributes))
     return {
-        "base": {"from": source.name or source.where, "sha256": base},
-        "tokenizer": None if source.tokenizer is None else source.tokenizer.digest(),
+        "base": {"from": base.name or base.where, "sha256": digest},
+        "tokenizer": None if base.tokenizer is None else base.tokenizer.digest(),
         "anchors": {
-            name: _anchor_fingerprint(name, anchor, source.model)
+            name: _anchor_fingerprint(name, anchor, base.model)
             for name, anchor in zip(names, anchors, strict=True)
         },
     }
@@ -71,15 +73,15 @@ def text_digest(text: Any) -> str:
 
 
 def _anchor_fingerprint(name: str, anchor: Any, model: Any) -> dict[str, str]:
-    if memory.is_peft_model(anchor):
-        return _memory_fingerprint(anchor, memory.only_adapter(anchor, name))
-    if isinstance(anchor, str) and anchor in memory.adapter_names(model):
+    if hf_objects.is_peft_model(anchor):
+        return _memory_fingerprint(anchor, hf_objects.only_adapter(anchor, name))
+    if isinstance(anchor, str) and anchor in hf_objects.adapter_names(model):
         return _memory_fingerprint(model, anchor)
     directory = resolve_directory(anchor, name)
     return {"from": str(anchor), "sha256": files_digest(directory, ADAPTER_FILES)}
 
 
 def _memory_fingerprint(model: Any, adapter: str) -> dict[str, str]:
-    config, tensors = memory.adapter(model, adapter)
-    where = f"adapter {adapter!r} of {memory.where_of(model)}"
+    config, tensors = hf_objects.adapter(model, adapter)
+    where = f"adapter {adapter!r} of {hf_objects.where_of(model)}"
     return {"from": where, "sha256": tensors_digest(tensors, config)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from contlm.point import Point, Weights
+from contlm.points.point import Point, Weights
 
 if TYPE_CHECKING:
     import pandas as pd

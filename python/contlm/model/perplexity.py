@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from contlm.prompts import as_int, encode_prompts
-from contlm.tokenization import Tokenizer
+from contlm._common.checks import as_int
+from contlm.loading.tokenizer import Tokenizer
+from contlm.model.prompts import encode_prompts
 
 PROTOCOLS = ("paper", "token", "word")
 Corpus: TypeAlias = str | Sequence[str] | Sequence[int] | npt.NDArray[np.integer] | torch.Tensor

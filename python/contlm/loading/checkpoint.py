@@ -1,0 +1,120 @@
+"""Base models wherever they come from: config, weights, tokenizer and special tokens."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contlm._native import CheckpointError, TensorSource
+from contlm.loading import hf_objects
+from contlm.loading.hub import resolve_directory
+from contlm.loading.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class BaseCheckpoint:
+    """A base model, wherever it came from."""
+
+    config_text: str
+    weights: TensorSource
+    where: str  # for messages
+    name: str  # what an exported adapter says its base is
+    directory: Path | None  # None for a model in memory
+    model: Any  # the object in memory, or None
+    tokenizer: Tokenizer | None
+    eos_token_ids: tuple[int, ...]
+    bos_token_id: int | None
+
+
+def open_checkpoint(model: Any, tokenizer: Any = None) -> BaseCheckpoint:
+    """Opens a directory, a hub id, a transformers.PreTrainedModel or a peft.PeftModel."""
+    if hf_objects.is_model_object(model):
+        return _from_memory(model, tokenizer)
+    if isinstance(model, str | os.PathLike):
+        return _from_directory(resolve_directory(model, "model"), os.fspath(model), tokenizer)
+    raise TypeError(
+        "model: must be a directory, a hub id, a transformers.PreTrainedModel or a peft.PeftModel, "
+        "got "
+        f"{type(model).__name__}"
+    )
+
+
+def _from_directory(directory: Path, name: str, tokenizer: Any) -> BaseCheckpoint:
+    config_file = directory / "config.json"
+    if not config_file.is_file():
+        hint = ""
+        if (directory / "adapter_config.json").is_file():
+            hint = "; it is a PEFT adapter: give its base model here and the adapter in attributes="
+        raise FileNotFoundError(f"model: no config.json in {directory}{hint}")
+    text = config_file.read_text(encoding="utf-8")
+    try:
+        config = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{config_file}: must be JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{config_file}: must be a JSON object, got {type(config).__name__}")
+    if config.get("quantization_config"):
+        raise CheckpointError(
+            f"{config_file}: has a quantization_config, but the weights must be float32, bfloat16 "
+            f"or float16; give the "
+            "checkpoint that was quantized"
+        )
+    return BaseCheckpoint(
+        config_text=text,
+        weights=TensorSource.open_checkpoint(directory),
+        where=str(directory),
+        name=name,
+        directory=directory,
+        model=None,
+        tokenizer=Tokenizer.of(tokenizer) if tokenizer is not None else Tokenizer.find(directory),
+        eos_token_ids=_eos_of(_generation_config(directory), config),
+        bos_token_id=config.get("bos_token_id"),
+    )
+
+
+def _from_memory(model: Any, tokenizer: Any) -> BaseCheckpoint:
+    config_text = hf_objects.config_text(model)
+    config = json.loads(config_text)
+    name = getattr(hf_objects.base_model(model), "name_or_path", "") or ""
+    return BaseCheckpoint(
+        config_text=config_text,
+        weights=hf_objects.weights(model),
+        where=hf_objects.where_of(model),
+        name=name,
+        directory=None,
+        model=model,
+        tokenizer=Tokenizer.of(tokenizer) if tokenizer is not None else _tokenizer_of(name),
+        eos_token_ids=_eos_of({"eos_token_id": hf_objects.own_eos(model)}, config),
+        bos_token_id=config.get("bos_token_id"),
+    )
+
+
+def _tokenizer_of(name: str) -> Tokenizer | None:
+    """The tokenizer in the folder that a model in memory was loaded from, where it still is."""
+    return Tokenizer.find(Path(name)) if name and Path(name).is_dir() else None
+
+
+def _generation_config(directory: Path) -> dict[str, Any]:
+    file = directory / "generation_config.json"
+    if not file.is_file():
+        return {}
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{file}: must be JSON: {error}") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _eos_of(generation: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[int, ...]:
+    """The model's end-of-sequence ids, those of the generation config first; ids outside the
+    vocabulary never occur."""
+    eos = generation.get("eos_token_id")
+    if eos is None:
+        eos = config.get("eos_token_id")
+    ids = [] if eos is None else [eos] if isinstance(eos, int) else list(eos)
+    size = config.get("vocab_size")
+    return tuple(int(i) for i in ids if size is None or 0 <= i < size)
