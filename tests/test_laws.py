@@ -295,7 +295,7 @@ def test_a_failing_export_leaves_the_old_one(
     def full_disk(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("contlm.loading.export.write_companions", full_disk)
+    monkeypatch.setattr("contlm.loading.export.write_base_files", full_disk)
     with pytest.raises(OSError, match="no space"):
         lm.save_merged(out, alpha={"tone": 0.0})
     assert sorted((p.name, p.read_bytes()) for p in out.iterdir()) == before

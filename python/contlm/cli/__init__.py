@@ -20,6 +20,7 @@ from contlm.cli import (
     score,
     sweep,
 )
+from contlm.cli.common import Parser
 
 _COMMANDS = (
     demo, generate, sweep, report, score, perplexity, explore, merge, inspect, bench,
@@ -32,7 +33,11 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; 0 for success, 2 for a user's mistake (one line on stderr), 130 for
     Ctrl-C."""
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
     try:
         return int(arguments.run(arguments) or 0)
     except KeyboardInterrupt:
@@ -50,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     import torch
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="contlm",
         description="Every model between and beyond your LoRA adapters.",
         epilog="example:\n  contlm demo",
@@ -59,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=f"contlm {__version__} (torch {torch.__version__})"
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for command in _COMMANDS:
         command.add_parser(commands)
     return parser

@@ -7,7 +7,25 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
+from contlm._common.arguments import nearest
 from contlm.interpolator import Interpolator
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers an option that it does not know with the one that was probably meant."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        for option in unknown:
+            if option.startswith("--"):
+                known = [name[2:] for name in self._option_string_actions if name[:2] == "--"]
+                meant = nearest(option[2:].partition("=")[0], [k.replace("-", "_") for k in known])
+                hint = "" if meant is None else f", did you mean --{meant.replace('_', '-')}?"
+                self.error(f"unknown option {option}{hint}")
+        return found, unknown
 
 
 def new_parser(commands: Any, name: str, summary: str, example: str) -> argparse.ArgumentParser:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import torch
 
+from contlm._common.json_text import read_object
 from contlm._native import AdapterError, Engine, TensorSource, read_peft_adapter
 from contlm.cli.common import new_parser, print_table
 from contlm.loading.checkpoint import open_checkpoint
@@ -98,7 +98,7 @@ def delta_norm(module: dict[str, Any]) -> float:
 
 
 def _print_summary(directory: Path, modules: dict[str, dict[str, Any]]) -> None:
-    config = json.loads((directory / "adapter_config.json").read_text(encoding="utf-8"))
+    config = read_object(directory / "adapter_config.json", AdapterError)
     parameters = sum(m["A"].numel() + m["B"].numel() for m in modules.values())
     norm = sum(delta_norm(m) ** 2 for m in modules.values()) ** 0.5
     scaling = "lora_alpha / sqrt(r)" if config.get("use_rslora") else "lora_alpha / r"

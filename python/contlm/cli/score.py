@@ -83,7 +83,13 @@ def _named(text: str) -> tuple[str, str]:
         return name, source
     from contlm import zoo
 
-    return name, str(zoo.classifier_path(name))
+    directory = str(zoo.classifier_path(name))
+    print(
+        f"contlm: the bundled classifier {name!r} knows the stories of the bundled models alone; "
+        "of other texts its scores say little",
+        file=sys.stderr,
+    )
+    return name, directory
 
 
 def _read(file: str | None, column: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, overload
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("line", "simplex", "product", "alpha_lambda", "entangle", "random", "custom")
+
+# in a notebook
+_SHOWN_POINTS = 12
 
 
 class Grid(Sequence[Point]):
@@ -92,6 +96,12 @@ class Grid(Sequence[Point]):
     def __repr__(self) -> str:
         names = ", ".join(self.attributes) or "no attributes"
         return f"Grid({self._kind}, {len(self)} points, {names})"
+
+    def _repr_html_(self) -> str:
+        shown = self[:_SHOWN_POINTS].to_frame().to_html(index=False, na_rep="", border=0)
+        more = len(self) - _SHOWN_POINTS
+        tail = f"<p>{more} more points</p>" if more > 0 else ""
+        return f"<p><b>{html.escape(repr(self))}</b></p>{shown}{tail}"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a point: point, alpha_<attribute>..., lam_<attribute>...; alpha is NaN and lam 0

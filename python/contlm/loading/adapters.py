@@ -45,21 +45,34 @@ def add_adapters(
     anchors = [anchor for pair in attributes.values() for anchor in pair]
     for name, anchor in zip(anchor_names(tuple(attributes)), anchors, strict=True):
         warnings += _add_anchor(engine, name, anchor, model)
+    warnings += [
+        f"{name}: the same adapter stands at both ends, so alpha changes nothing"
+        for name, (low, high) in attributes.items()
+        if _same(low, high)
+    ]
     return warnings
 
 
+def _same(low: Anchor, high: Anchor) -> bool:
+    """Whether two anchors are one: the same object, name, or files."""
+    if isinstance(low, str | os.PathLike) and isinstance(high, str | os.PathLike):
+        return os.path.realpath(low) == os.path.realpath(high)
+    return low is high or (isinstance(low, tuple) and low == high)
+
+
 def _add_anchor(engine: Engine, name: str, anchor: Anchor, model: Any) -> list[str]:
-    if hf_objects.is_peft_model(anchor):
-        return _add_from_memory(engine, name, anchor, hf_objects.only_adapter(anchor, name))
+    if (held := held_adapter(name, anchor, model)) is not None:
+        carrier, adapter = held
+        config, tensors = hf_objects.adapter(carrier, adapter)
+        where = f"adapter {adapter!r} of {hf_objects.where_of(carrier)}"
+        return engine.add_adapter_tensors(name, config, tensors, where)
     if hf_objects.is_transformers_model(anchor):
         raise AdapterError(_full_checkpoint(name, "a transformers model"))
-    if isinstance(anchor, str) and anchor in hf_objects.adapter_names(model):
-        return _add_from_memory(engine, name, model, anchor)
     if not isinstance(anchor, str | os.PathLike):
         raise TypeError(
             f"{name}: must be an adapter's directory or hub id, the name of an adapter in the "
-            f"model, or a "
-            f"peft.PeftModel, got {type(anchor).__name__}"
+            "model, a peft.PeftModel, or (peft.PeftModel, the name of one of its adapters), got "
+            f"{type(anchor).__name__}"
         )
     try:
         directory = resolve_directory(anchor, name)
@@ -73,15 +86,30 @@ def _add_anchor(engine: Engine, name: str, anchor: Anchor, model: Any) -> list[s
     return engine.add_adapter(name, directory)
 
 
-def _add_from_memory(engine: Engine, name: str, model: Any, adapter: str) -> list[str]:
-    config, tensors = hf_objects.adapter(model, adapter)
-    where = f"adapter {adapter!r} of {hf_objects.where_of(model)}"
-    return engine.add_adapter_tensors(name, config, tensors, where)
+def held_adapter(name: str, anchor: Anchor, model: Any) -> tuple[Any, str] | None:
+    """The object in memory that carries an anchor, and the adapter's name there; None for an
+    anchor that is a folder or hub id (or nothing that an anchor can be).
+
+    AdapterError where a PeftModel leaves open which adapter is meant, or has none of that name.
+    """
+    if hf_objects.is_peft_model(anchor):
+        return anchor, hf_objects.only_adapter(anchor, name)
+    if isinstance(anchor, tuple) and len(anchor) == 2 and hf_objects.is_peft_model(anchor[0]):
+        carrier, adapter = anchor
+        known = hf_objects.adapter_names(carrier)
+        if adapter not in known:
+            raise AdapterError(
+                f"{name}: the PeftModel must carry the adapter {adapter!r}, it has "
+                f"{', '.join(known)}"
+            )
+        return carrier, adapter
+    if isinstance(anchor, str) and anchor in hf_objects.adapter_names(model):
+        return model, anchor
+    return None
 
 
 def _full_checkpoint(name: str, what: str) -> str:
     return (
         f"{name}: must be a PEFT LoRA adapter, got {what}, a full model: full checkpoints as "
-        f"anchors are not in this "
-        "version; extract a LoRA adapter from the difference"
+        "anchors are not in this version; extract a LoRA adapter from the difference"
     )

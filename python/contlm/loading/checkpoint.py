@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contlm._common.json_text import read_object
 from contlm._native import CheckpointError, TensorSource
 from contlm.loading import hf_objects
 from contlm.loading.hub import resolve_directory
@@ -50,13 +51,7 @@ def _from_directory(directory: Path, name: str, tokenizer: Any) -> BaseCheckpoin
         if (directory / "adapter_config.json").is_file():
             hint = "; it is a PEFT adapter: give its base model here and the adapter in attributes="
         raise FileNotFoundError(f"model: no config.json in {directory}{hint}")
-    text = config_file.read_text(encoding="utf-8")
-    try:
-        config = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{config_file}: must be JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{config_file}: must be a JSON object, got {type(config).__name__}")
+    config = read_object(config_file, CheckpointError)
     if config.get("quantization_config"):
         raise CheckpointError(
             f"{config_file}: has a quantization_config, but the weights must be float32, bfloat16 "
@@ -64,7 +59,7 @@ def _from_directory(directory: Path, name: str, tokenizer: Any) -> BaseCheckpoin
             "checkpoint that was quantized"
         )
     return BaseCheckpoint(
-        config_text=text,
+        config_text=json.dumps(config),
         weights=TensorSource.open_checkpoint(directory),
         where=str(directory),
         name=name,
@@ -102,11 +97,7 @@ def _generation_config(directory: Path) -> dict[str, Any]:
     file = directory / "generation_config.json"
     if not file.is_file():
         return {}
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f"{file}: must be JSON: {error}") from None
-    return found if isinstance(found, dict) else {}
+    return read_object(file, CheckpointError)
 
 
 def _eos_of(generation: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[int, ...]:

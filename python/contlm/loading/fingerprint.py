@@ -12,6 +12,7 @@ import torch
 
 from contlm._native import TensorSource
 from contlm.loading import hf_objects
+from contlm.loading.adapters import held_adapter
 from contlm.loading.checkpoint import BaseCheckpoint
 from contlm.loading.hub import resolve_directory
 from contlm.loading.spec import Anchor
@@ -72,16 +73,11 @@ def text_digest(text: Any) -> str:
     return hashlib.sha256(plain.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _anchor_fingerprint(name: str, anchor: Any, model: Any) -> dict[str, str]:
-    if hf_objects.is_peft_model(anchor):
-        return _memory_fingerprint(anchor, hf_objects.only_adapter(anchor, name))
-    if isinstance(anchor, str) and anchor in hf_objects.adapter_names(model):
-        return _memory_fingerprint(model, anchor)
+def _anchor_fingerprint(name: str, anchor: Anchor, model: Any) -> dict[str, str]:
+    if (held := held_adapter(name, anchor, model)) is not None:
+        carrier, adapter = held
+        config, tensors = hf_objects.adapter(carrier, adapter)
+        where = f"adapter {adapter!r} of {hf_objects.where_of(carrier)}"
+        return {"from": where, "sha256": tensors_digest(tensors, config)}
     directory = resolve_directory(anchor, name)
     return {"from": str(anchor), "sha256": files_digest(directory, ADAPTER_FILES)}
-
-
-def _memory_fingerprint(model: Any, adapter: str) -> dict[str, str]:
-    config, tensors = hf_objects.adapter(model, adapter)
-    where = f"adapter {adapter!r} of {hf_objects.where_of(model)}"
-    return {"from": where, "sha256": tensors_digest(tensors, config)}

@@ -42,11 +42,17 @@ def _download(hub_id: str, path: Path, what: str) -> Path:
         ) from None
     try:
         return Path(snapshot_download(hub_id, allow_patterns=_WANTED_FILES))
-    # the client raises its own errors, httpx's and OSError, by version: all of them mean "not there
-    # for us"
+    # the client raises its own errors, httpx's and OSError, by version
     except Exception as error:
-        reason = str(error).strip().splitlines()
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if _is_answer(error):
+            raise FileNotFoundError(f"{looked}, and the hub has no {hub_id!r}: {reason}") from error
         raise FileNotFoundError(
-            f"{looked}, and the hub has no {hub_id!r} for us: "
-            f"{reason[0] if reason else type(error).__name__}"
+            f"{looked}, and could not reach the hub for {hub_id!r}: {reason}; give a directory, or "
+            "try again where there is a network"
         ) from error
+
+
+def _is_answer(error: Exception) -> bool:
+    """Whether the hub itself said no: a response came back, with a status."""
+    return getattr(getattr(error, "response", None), "status_code", None) is not None

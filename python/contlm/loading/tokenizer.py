@@ -13,6 +13,8 @@ from typing import Any
 
 import tokenizers
 
+from contlm.loading.chat_template import ChatTemplate, Message
+
 _BYTE_TOKEN = re.compile(r"^<0x([0-9A-Fa-f]{2})>$")
 
 
@@ -20,11 +22,17 @@ class Tokenizer:
     """Encodes and decodes as the model was trained: special tokens are added as the tokenizer's own
     template says."""
 
-    def __init__(self, backend: tokenizers.Tokenizer | None, slow: Any = None) -> None:
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer | None,
+        slow: Any = None,
+        chat: ChatTemplate | None = None,
+    ) -> None:
         if (backend is None) == (slow is None):
             raise TypeError("Tokenizer: needs a tokenizers.Tokenizer or a transformers tokenizer")
         self._backend = _unpadded(backend) if backend is not None else None
         self._slow = slow
+        self._chat = chat
 
     @classmethod
     def of(cls, source: object) -> Tokenizer:
@@ -41,9 +49,9 @@ class Tokenizer:
             return cls._open(Path(source).expanduser())
         fast = getattr(source, "backend_tokenizer", None)
         if isinstance(fast, tokenizers.Tokenizer):
-            return cls(fast)
+            return cls(fast, chat=ChatTemplate.of_tokenizer(source))
         if callable(source) and hasattr(source, "decode"):
-            return cls(None, source)
+            return cls(None, source, ChatTemplate.of_tokenizer(source))
         raise TypeError(
             "tokenizer: must be a tokenizers.Tokenizer, a transformers tokenizer or a directory, "
             "got "
@@ -78,11 +86,11 @@ class Tokenizer:
         if not path.is_file():
             raise FileNotFoundError(f"tokenizer: no file or directory {path}")
         try:
-            return cls(tokenizers.Tokenizer.from_file(str(path)))
-        except (
-            Exception
-        ) as error:  # the package raises bare Exception for a file that it cannot read
+            backend = tokenizers.Tokenizer.from_file(str(path))
+        # the package raises bare Exception for a file that it cannot read
+        except Exception as error:
             raise ValueError(f"tokenizer: {path} must be a tokenizers file: {error}") from None
+        return cls(backend, chat=ChatTemplate.find(path.parent))
 
     @classmethod
     def _through_transformers(cls, directory: Path) -> Tokenizer:
@@ -118,6 +126,17 @@ class Tokenizer:
             [int(i) for i in self._slow(text, add_special_tokens=special_tokens)["input_ids"]]
             for text in texts
         ]
+
+    def encode_chat(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a conversation through the chat template, up to where the answer begins.
+
+        ValueError where there is no template.
+        """
+        if self._chat is None:
+            raise ValueError(
+                "prompts: messages need a chat template and the tokenizer has none; give text"
+            )
+        return self.encode_batch([self._chat.render(messages)], special_tokens=False)[0]
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, special tokens left out."""

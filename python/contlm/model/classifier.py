@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ import numpy.typing as npt
 import torch
 
 from contlm import _native
+from contlm._common.arguments import suggests_arguments
 from contlm._common.checks import positive_or_zero
-from contlm._native import TensorSource
+from contlm._common.json_text import read_object
+from contlm._common.notebook import fact_table
+from contlm._native import CheckpointError, TensorSource
 from contlm.loading.fingerprint import CLASSIFIER_FILES, files_digest
 from contlm.loading.hub import resolve_directory
 from contlm.loading.placement import compute_dtype, device_name
@@ -30,27 +34,30 @@ _HEAD_OF_PROBLEM = {
 }
 
 
+@dataclass(frozen=True)
+class _OpenedClassifier:
+    native: _native.Classifier
+    tokenizer: Tokenizer
+    folder: Path
+    spec: ClassifierSpec
+
+
 class Classifier:
     """Scores how strongly texts show an attribute; made by `from_pretrained`."""
 
-    def __init__(
-        self,
-        native: _native.Classifier,
-        tokenizer: Tokenizer,
-        folder: Path,
-        spec: ClassifierSpec,
-    ) -> None:
-        if not isinstance(native, _native.Classifier):
+    def __init__(self, opened: _OpenedClassifier, *others: object, **options: object) -> None:
+        if others or options or not isinstance(opened, _OpenedClassifier):
             raise TypeError(
-                "Classifier: classifiers are opened by Classifier.from_pretrained(directory), got "
-                f"Classifier({type(native).__name__})"
+                "Classifier: is made by Classifier.from_pretrained(directory), not by "
+                "Classifier(...); use that"
             )
-        self._native = native
-        self._tokenizer = tokenizer.truncated(native.context_length)
-        self._folder = folder
-        self._spec = spec
+        self._native = opened.native
+        self._tokenizer = opened.tokenizer.truncated(opened.native.context_length)
+        self._folder = opened.folder
+        self._spec = opened.spec
 
     @classmethod
+    @suggests_arguments
     def from_pretrained(
         cls,
         directory: str | os.PathLike[str],
@@ -71,27 +78,26 @@ class Classifier:
         classifier.
         """
         folder = resolve_directory(directory, "classifier")
-        config = folder / "config.json"
-        if not config.is_file():
+        config_file = folder / "config.json"
+        if not config_file.is_file():
             raise FileNotFoundError(f"classifier: no config.json in {folder}")
         tokenizer = Tokenizer.find(folder)
         if tokenizer is None:
             raise FileNotFoundError(f"classifier: no tokenizer.json in {folder}")
-        config_text = config.read_text(encoding="utf-8")
+        config = read_object(config_file, CheckpointError)
         computed = compute_dtype(dtype)
         placed = device_name(device)
         native = _native.Classifier(
-            config_text,
+            json.dumps(config),
             TensorSource.open_checkpoint(folder),
             where=str(folder),
             dtype=computed,
             device=placed,
             threads=positive_or_zero("threads", threads),
         )
-        chosen = _head_of(head, config_text, native.num_labels)
-        return cls(
-            native, tokenizer, folder, ClassifierSpec(directory, chosen, computed, placed, threads)
-        )
+        chosen = _head_of(head, config, native.num_labels)
+        spec = ClassifierSpec(directory, chosen, computed, placed, threads)
+        return cls(_OpenedClassifier(native, tokenizer, folder, spec))
 
     @classmethod
     def from_spec(cls, spec: ClassifierSpec) -> Classifier:
@@ -133,6 +139,22 @@ class Classifier:
         """Tokens of a text that are read, special tokens included; the rest is cut."""
         return self._native.context_length
 
+    def __repr__(self) -> str:
+        name = Path(self._spec.source).name
+        return f"Classifier({name}, {self.num_labels} labels, {self.head})"
+
+    def _repr_html_(self) -> str:
+        return fact_table(
+            "Classifier",
+            {
+                "from": self._spec.source,
+                "labels": self.num_labels,
+                "score": self.head,
+                "computes in": f"{self._spec.dtype} on {self._spec.device}",
+                "reads": f"{self.context_length} tokens of a text",
+            },
+        )
+
     def logits(self, texts: str | Sequence[str]) -> npt.NDArray[np.float32]:
         """[N, num_labels] float32."""
         many = [texts] if isinstance(texts, str) else list(texts)
@@ -160,12 +182,12 @@ class Classifier:
         return 1.0 / (1.0 + np.exp(-high))
 
 
-def _head_of(head: str, config_text: str, num_labels: int) -> str:
+def _head_of(head: str, config: Mapping[str, Any], num_labels: int) -> str:
     if head not in ("auto", *_HEADS):
         raise ValueError(f'head: must be "auto" or one of {", ".join(_HEADS)}, got {head!r}')
-    problem = json.loads(config_text).get("problem_type")
+    problem = config.get("problem_type")
     if head == "auto":
-        head = _HEAD_OF_PROBLEM.get(problem, "sigmoid")
+        head = _HEAD_OF_PROBLEM.get(str(problem), "sigmoid")
         if problem is None and num_labels == 1:
             head = "regression"
     if head == "regression" and num_labels != 1:

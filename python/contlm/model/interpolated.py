@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from contlm._common.arguments import suggests_arguments
 from contlm._common.checks import as_int, as_number, positive_or_zero
+from contlm._common.notebook import fact_table
 from contlm._common.progress import OnProgress, token_bar
 from contlm._native import Engine, GenerateOptions, __version__
 from contlm.loading import export
@@ -25,7 +27,14 @@ from contlm.loading.spec import Anchor, ModelSpec
 from contlm.loading.tokenizer import Tokenizer
 from contlm.model.generation import Generation
 from contlm.model.options import eos_ids, seed_of, stop_list
-from contlm.model.perplexity import Corpus, Losses, conditional_perplexity, joined, perplexity
+from contlm.model.perplexity import (
+    DEFAULT_STRIDE,
+    Corpus,
+    Losses,
+    conditional_perplexity,
+    joined,
+    perplexity,
+)
 from contlm.model.prompts import Prompts, encode_prompts, int_matrix
 from contlm.model.streaming import Streamer, StreamFeed
 from contlm.points.coefficients import anchor_names, coefficient_row
@@ -49,12 +58,12 @@ class InterpolatedModel:
     model.
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
-        if not isinstance(loaded, LoadedModel):
+    def __init__(self, loaded: LoadedModel, *others: object, **options: object) -> None:
+        if others or options or not isinstance(loaded, LoadedModel):
             name = type(self).__name__
             raise TypeError(
-                f"{name}: models are opened by {name}.from_pretrained(model, attributes), "
-                f"got {name}({type(loaded).__name__})"
+                f"{name}: is made by {name}.from_pretrained(model, attributes), not by {name}(...); "
+                "use that"
             )
         self._engine = loaded.engine
         self._base = loaded.base
@@ -66,6 +75,7 @@ class InterpolatedModel:
         self.companions: Companions | None = None
 
     @classmethod
+    @suggests_arguments
     def from_pretrained(
         cls,
         model: Any,
@@ -179,6 +189,19 @@ class InterpolatedModel:
         kind = type(self).__name__
         return f"{kind}({self._engine.model_type}, {names}; {self.dtype} on {self.device})"
 
+    def _repr_html_(self) -> str:
+        return fact_table(
+            type(self).__name__,
+            {
+                "base": f"{self._base.name or self._base.where} ({self._engine.model_type})",
+                "attributes": ", ".join(self._attributes) or "none",
+                "anchors": ", ".join(self.anchors) or "none",
+                "computes in": f"{self.dtype} on {self.device}",
+                "context": f"{self.context_length} tokens",
+            },
+        )
+
+    @suggests_arguments
     def coefficients(
         self,
         alpha: Mapping[str, float] | float | None = None,
@@ -191,6 +214,7 @@ class InterpolatedModel:
         (bound,) = resolve_points(self._attributes, 1, alpha, lam, point)
         return coefficient_row(bound, self._attributes)
 
+    @suggests_arguments
     def logits(
         self,
         input_ids: Any,
@@ -218,6 +242,7 @@ class InterpolatedModel:
         rows, _ = resolve_coefficients(self._attributes, ids.shape[0], alpha, lam, point, coeffs)
         return self._engine.logits(ids, mask, rows, mode)
 
+    @suggests_arguments
     def generate(
         self,
         prompts: Prompts,
@@ -245,13 +270,14 @@ class InterpolatedModel:
     ) -> Generation:
         """Continues prompts at a point, or each at its own.
 
-        prompts: a str, a list of str, or a list of token-id lists.
+        prompts: a str, a list of str, a list of token-id lists, or conversations: a list of
+            messages {"role", "content"}, or a list of such lists (through the chat template).
         Where to stand, one of: alpha (and lam), attribute -> a number or one per prompt; point, a
             Point or one per prompt; coeffs, [K] or [P, K]; schedule, [steps, K], [P, steps, K] or a
             callable(step) -> Point, whose row t makes new token t (the prompt is read at row 0).
             None of them: the base model.
-        do_sample: False takes the likeliest token. Otherwise temperature, top_k (0: off), top_p,
-            min_p and repetition_penalty act as in transformers.
+        do_sample: False, or a temperature of 0, takes the likeliest token. Otherwise temperature,
+            top_k (0: off), top_p, min_p and repetition_penalty act as in transformers.
         num_return_sequences: rows a prompt, which are prefilled once.
         stop_strings: end a row once its new text holds one; the text keeps it, as in transformers.
         eos_token_id: None is the model's own, [] never ends a row.
@@ -272,10 +298,11 @@ class InterpolatedModel:
             prompts, self.tokenizer, self._base.bos_token_id, self._engine.vocab_size
         )
         steps = as_int("max_new_tokens", max_new_tokens)
+        heat = as_number("temperature", temperature)
         options = GenerateOptions(
             max_new_tokens=steps,
-            do_sample=bool(do_sample),
-            temperature=as_number("temperature", temperature),
+            do_sample=bool(do_sample) and heat != 0,
+            temperature=heat or 1.0,
             top_k=as_int("top_k", top_k),
             top_p=as_number("top_p", top_p),
             min_p=as_number("min_p", min_p),
@@ -293,6 +320,7 @@ class InterpolatedModel:
         )
         return self._run(ids, coefficients, points, options, progress, streamer)
 
+    @suggests_arguments
     def perplexity(
         self,
         text_or_ids: Corpus,
@@ -301,7 +329,7 @@ class InterpolatedModel:
         lam: Mapping[str, float] | float | None = None,
         point: Point | None = None,
         max_length: int | None = None,
-        stride: int = 512,
+        stride: int = DEFAULT_STRIDE,
         protocol: str = "paper",
         mode: str = "auto",
         progress: bool = False,
@@ -331,6 +359,7 @@ class InterpolatedModel:
             (max_length, stride, protocol),
         )
 
+    @suggests_arguments
     def conditional_perplexity(
         self,
         prompts: Sequence[str] | Sequence[Sequence[int]],
@@ -372,6 +401,7 @@ class InterpolatedModel:
 
         return losses
 
+    @suggests_arguments
     def save_merged(
         self,
         directory: str | os.PathLike[str],
@@ -392,6 +422,7 @@ class InterpolatedModel:
         saved = saved_dtype(dtype)
         export.save_merged(directory, self._engine, self._base, row, saved, note)
 
+    @suggests_arguments
     def save_adapter(
         self,
         directory: str | os.PathLike[str],

@@ -16,6 +16,7 @@ from contlm.loading.tokenizer import Tokenizer
 from contlm.model.prompts import encode_prompts
 
 PROTOCOLS = ("paper", "token", "word")
+DEFAULT_STRIDE = 512
 Corpus: TypeAlias = str | Sequence[str] | Sequence[int] | npt.NDArray[np.integer] | torch.Tensor
 Losses: TypeAlias = Callable[[list[list[int]], list[int]], npt.NDArray[np.float64]]
 """(sequences, first target of each) -> -log p of every target, one sequence after the other."""
@@ -144,7 +145,8 @@ def check_options(
     step = as_int("stride", stride)
     if step < 1:
         raise ValueError(f"stride: must be at least 1, got {step}")
-    if step > length and protocol != "word":
+    # the default is the paper's: nobody chose it for a context that it does not fit
+    if step > length and step != DEFAULT_STRIDE and protocol != "word":
         warnings.warn(
             f"stride: {step} is longer than max_length, {length}: the tokens between windows are "
             "left out",

@@ -10,9 +10,18 @@ import numpy as np
 import torch
 
 from contlm._common.checks import as_int
+from contlm.loading.chat_template import Message, check_conversation, is_conversation
 from contlm.loading.tokenizer import Tokenizer
 
-Prompts: TypeAlias = str | Sequence[str] | Sequence[Sequence[int]] | np.ndarray | torch.Tensor
+Prompts: TypeAlias = (
+    str
+    | Sequence[str]
+    | Sequence[Sequence[int]]
+    | Sequence[Message]
+    | Sequence[Sequence[Message]]
+    | np.ndarray
+    | torch.Tensor
+)
 
 
 def encode_prompts(
@@ -21,23 +30,37 @@ def encode_prompts(
     """Token ids of every prompt. An empty prompt becomes the bos token, as transformers' generate
     has it.
 
-    ValueError for no prompts, an id outside the vocabulary, text without a tokenizer, an empty
-    prompt without a bos token; TypeError for anything but a str, a list of str, or a list of lists
-    of ints.
+    ValueError for no prompts, an id outside the vocabulary, text without a tokenizer, messages
+    without a chat template, an empty prompt without a bos token; TypeError for anything but text,
+    conversations (lists of messages) and lists of token ids.
     """
-    items: list[Any] = [prompts] if isinstance(prompts, str) else _items(prompts)
+    single = isinstance(prompts, str) or is_conversation(prompts)
+    items: list[Any] = [prompts] if single else _items(prompts)
     if not items:
         raise ValueError("prompts: must hold at least one prompt, got none")
-    if all(isinstance(item, str) for item in items):
-        if tokenizer is None:
-            raise ValueError(
-                "prompts: text needs a tokenizer and the model's folder has none; give tokenizer=, "
-                "or token ids"
-            )
-        rows = tokenizer.encode_batch(items)
+    if all(isinstance(item, str) or is_conversation(item) for item in items):
+        rows = _encode_texts(items, tokenizer)
     else:
         rows = [_ids(f"prompts[{i}]", item, vocab_size) for i, item in enumerate(items)]
     return [row or [_bos(f"prompts[{i}]", bos_token_id)] for i, row in enumerate(rows)]
+
+
+def _encode_texts(items: list[Any], tokenizer: Tokenizer | None) -> list[list[int]]:
+    """Texts as they are, conversations through the chat template."""
+    for i, item in enumerate(items):
+        if not isinstance(item, str):
+            check_conversation(f"prompts[{i}]", item)
+    if tokenizer is None:
+        raise ValueError(
+            "prompts: text needs a tokenizer and the model's folder has none; give tokenizer=, "
+            "or token ids"
+        )
+    if all(isinstance(item, str) for item in items):
+        return tokenizer.encode_batch(items)
+    return [
+        tokenizer.encode(item) if isinstance(item, str) else tokenizer.encode_chat(item)
+        for item in items
+    ]
 
 
 def int_matrix(what: str, value: Any) -> torch.Tensor:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contlm._common.checks import as_number
+from contlm._common.notebook import fact_table
 
 
 class Weights(Mapping[str, float]):
@@ -82,6 +83,15 @@ class Point:
             return Point({only: self.alpha}, {only: self.lam})  # type: ignore[dict-item]
         require_known(attributes, self.alpha)
         return self
+
+    def _repr_html_(self) -> str:
+        if not isinstance(self.alpha, Weights) or not isinstance(self.lam, Weights):
+            return fact_table("Point", {"alpha": self.alpha, "lambda": self.lam})
+        if not self.alpha:
+            return fact_table("Point", {"": "the base model"})
+        return fact_table(
+            "Point", {a: f"alpha {v:g}, lambda {self.lam[a]:g}" for a, v in self.alpha.items()}
+        )
 
     def __repr__(self) -> str:
         return f"Point(alpha={self.alpha!r}, lam={self.lam!r})"
