@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -179,19 +179,28 @@ def test_unknown_attribute_lists_the_known(
 
 
 def test_ctrl_c_exits_130(model: list[str]) -> None:
+    arguments = ["generate", *model, "--samples", "30000", "--max-new-tokens", "200", "The fox"]
+    script = f"""
+        import sys
+        from contlm import Interpolator, cli
+
+        generate = Interpolator.generate
+
+        def told(*arguments, **options):
+            print("generating", flush=True)
+            return generate(*arguments, **options)
+
+        Interpolator.generate = told
+        sys.exit(cli.main({arguments!r}))
+    """
     child = subprocess.Popen(
-        [
-            sys.executable, "-m", "contlm", "generate", *model, "--samples", "30000",
-            "--max-new-tokens", "200", "The fox",
-        ],
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", textwrap.dedent(script)],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ},
-    )  # fmt: skip
+    )
     try:
-        # the handler stands once Python runs; imports and loading take a few seconds
-        time.sleep(8)
+        assert child.stdout is not None and child.stdout.readline() == "generating\n"
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=30)
     finally:

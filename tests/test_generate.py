@@ -403,11 +403,17 @@ def test_ctrl_c_within_a_second(llama: Case) -> None:
         import threading, time, contlm
         lm = contlm.Interpolator.from_pretrained({str(llama.base)!r}, {{}})
         lm.generate([[1, 2, 3]], max_new_tokens=2)
-        print("ready", flush=True)
         begun = time.time()
+        told = []
+
+        def tell(done, total):
+            if done and not told:
+                told.append(done)
+                print("running", flush=True)
+
         try:
             lm.generate([[i % 150] for i in range(300)], max_new_tokens=250, eos_token_id=[],
-                        num_return_sequences=100)
+                        num_return_sequences=100, progress=tell)
         except KeyboardInterrupt:
             print("interrupted", time.time(), time.time() - begun, flush=True)
         print(len(lm.generate([[1, 2, 3]], max_new_tokens=2)), flush=True)
@@ -419,15 +425,14 @@ def test_ctrl_c_within_a_second(llama: Case) -> None:
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
-        assert child.stdout is not None and child.stdout.readline() == "ready\n"
-        time.sleep(1.0)
+        assert child.stdout is not None and child.stdout.readline() == "running\n"
         sent = time.time()
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=60)
     finally:
         child.kill()
     word, caught, ran = out.split()[:3]
-    assert word == "interrupted" and float(ran) > 0.5
+    assert word == "interrupted" and float(ran) > 0
     assert float(caught) - sent < 1.0
     assert out.split()[3] == "1", "the engine works on after an interrupt"
 

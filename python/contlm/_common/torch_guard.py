@@ -18,7 +18,6 @@ def require_matching_torch(built: str, found: str) -> None:
         raise ImportError(
             f"contlm was built against torch {built} and must run with torch {wanted}.*, but the "
             f"installed torch is {found}. Install the matching one (pip install "
-            f"'torch=={wanted}.*') "
-            "or rebuild contlm for this one (pip install --no-build-isolation --no-deps "
-            "--force-reinstall . in its source folder)."
+            f"'torch=={wanted}.*') or rebuild contlm for this one (pip install "
+            "--no-build-isolation --no-deps --force-reinstall . in its source folder)."
         )

@@ -26,8 +26,7 @@ def summary_of(source: Any) -> pd.DataFrame:
     table = getattr(source, "summary", source)
     if not isinstance(table, pd.DataFrame):
         raise TypeError(
-            "sweep: must be a contlm.Sweep, its summary or its frame, got "
-            f"{type(source).__name__}"
+            f"sweep: must be a contlm.Sweep, its summary or its frame, got {type(source).__name__}"
         )
     require_columns(table, ["point"])
     if "sample" in table.columns:

@@ -39,8 +39,7 @@ def open_checkpoint(model: Any, tokenizer: Any = None) -> BaseCheckpoint:
         return _from_directory(resolve_directory(model, "model"), os.fspath(model), tokenizer)
     raise TypeError(
         "model: must be a directory, a hub id, a transformers.PreTrainedModel or a peft.PeftModel, "
-        "got "
-        f"{type(model).__name__}"
+        f"got {type(model).__name__}"
     )
 
 
@@ -55,8 +54,7 @@ def _from_directory(directory: Path, name: str, tokenizer: Any) -> BaseCheckpoin
     if config.get("quantization_config"):
         raise CheckpointError(
             f"{config_file}: has a quantization_config, but the weights must be float32, bfloat16 "
-            f"or float16; give the "
-            "checkpoint that was quantized"
+            "or float16; give the checkpoint that was quantized"
         )
     return BaseCheckpoint(
         config_text=json.dumps(config),

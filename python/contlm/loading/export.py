@@ -134,8 +134,7 @@ def _require_replaceable(target: Path) -> None:
     if any(target.iterdir()) and not (target / EXPORT_NOTE).is_file():
         raise FileExistsError(
             f"{target}: must be new, empty or an earlier export (with {EXPORT_NOTE}), it holds "
-            f"other files; choose "
-            "another folder or remove it"
+            "other files; choose another folder or remove it"
         )
 
 

@@ -64,8 +64,7 @@ def config_text(model: Any) -> str:
     if config.get("quantization_config"):
         raise CheckpointError(
             f"{where_of(model)}: must not be quantized, its config has a quantization_config; load "
-            f"the model in "
-            "float32, bfloat16 or float16"
+            "the model in float32, bfloat16 or float16"
         )
     return json.dumps(config)
 
@@ -122,8 +121,7 @@ def only_adapter(model: Any, where: str) -> str:
     if len(active) != 1:
         raise AdapterError(
             f"{where}: a PeftModel given as an anchor must have one active adapter, it has "
-            f"{len(active)} of "
-            f"{', '.join(names)}; choose one with set_adapter"
+            f"{len(active)} of {', '.join(names)}; choose one with set_adapter"
         )
     return str(active[0])
 
@@ -157,8 +155,7 @@ def _require_unmerged(base: torch.nn.Module, where: str) -> None:
         if isinstance(merged, list) and merged:
             raise CheckpointError(
                 f"{where}: {name} has adapters merged into its weight ({', '.join(merged)}), but "
-                f"the base must be "
-                "as it was; call unmerge_adapter(), or load the base anew"
+                "the base must be as it was; call unmerge_adapter(), or load the base anew"
             )
 
 

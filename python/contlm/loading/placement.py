@@ -13,8 +13,7 @@ def compute_dtype(dtype: str | torch.dtype) -> str:
     if name == "float16":
         raise ValueError(
             "dtype: must be 'auto', 'float32' or 'bfloat16', got float16: float16 checkpoints are "
-            "read, and computed in "
-            "one of those"
+            "read, and computed in one of those"
         )
     if name not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"dtype: must be 'auto', 'float32' or 'bfloat16', got {dtype!r}")
@@ -46,8 +45,7 @@ def device_name(device: str | torch.device) -> str:
     if parsed.type == "cuda" and (parsed.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device: {str(device)!r} is not there, torch {torch.__version__} sees "
-            f"{torch.cuda.device_count()} CUDA "
-            "devices; use 'cpu'"
+            f"{torch.cuda.device_count()} CUDA devices; use 'cpu'"
         )
     return str(parsed)
 

@@ -54,8 +54,7 @@ class Tokenizer:
             return cls(None, source, ChatTemplate.of_tokenizer(source))
         raise TypeError(
             "tokenizer: must be a tokenizers.Tokenizer, a transformers tokenizer or a directory, "
-            "got "
-            f"{type(source).__name__}"
+            f"got {type(source).__name__}"
         )
 
     @classmethod
@@ -99,8 +98,7 @@ class Tokenizer:
         except ImportError:
             raise ValueError(
                 f"tokenizer: {directory} has no tokenizer.json and its slow tokenizer needs "
-                f"transformers; "
-                "pip install 'contlm[hf]', or give tokenizer="
+                "transformers; pip install 'contlm[hf]', or give tokenizer="
             ) from None
         return cls.of(AutoTokenizer.from_pretrained(str(directory), local_files_only=True))
 

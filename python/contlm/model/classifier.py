@@ -48,8 +48,7 @@ class Classifier:
     def __init__(self, opened: _OpenedClassifier, *others: object, **options: object) -> None:
         if others or options or not isinstance(opened, _OpenedClassifier):
             raise TypeError(
-                "Classifier: is made by Classifier.from_pretrained(directory), not by "
-                "Classifier(...); use that"
+                "Classifier: is made by Classifier.from_pretrained(directory), not by calling it"
             )
         self._native = opened.native
         self._tokenizer = opened.tokenizer.truncated(opened.native.context_length)

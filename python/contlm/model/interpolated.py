@@ -62,8 +62,7 @@ class InterpolatedModel:
         if others or options or not isinstance(loaded, LoadedModel):
             name = type(self).__name__
             raise TypeError(
-                f"{name}: is made by {name}.from_pretrained(model, attributes), not by {name}(...); "
-                "use that"
+                f"{name}: is made by {name}.from_pretrained(model, attributes), not by calling it"
             )
         self._engine = loaded.engine
         self._base = loaded.base

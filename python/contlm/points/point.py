@@ -102,8 +102,7 @@ def only_attribute(attributes: Sequence[str], given: str) -> str:
     if len(attributes) != 1:
         raise ValueError(
             f"{given}: a plain number stands for the only attribute, but there are "
-            f"{len(attributes)}: "
-            f"{', '.join(attributes)}; give a dict such as "
+            f"{len(attributes)}: {', '.join(attributes)}; give a dict such as "
             f"{{{next(iter(attributes), 'name')!r}: 0.8}}"
         )
     return attributes[0]
@@ -127,8 +126,7 @@ def _named_lam(alpha: Weights, lam: Mapping[str, float] | float | None) -> Weigh
         if len(alpha) != 1:
             raise ValueError(
                 f"lam={number!r}: a plain number stands for the only attribute, but alpha names "
-                f"{len(alpha)}: "
-                f"{', '.join(alpha)}; give a dict"
+                f"{len(alpha)}: {', '.join(alpha)}; give a dict"
             )
         return Weights({next(iter(alpha)): number})
     named = {_name(a): as_number(f"lam[{a!r}]", v) for a, v in lam.items()}

@@ -88,8 +88,7 @@ def coeffs_rows(coeffs: npt.ArrayLike, count: int, anchors: Sequence[str]) -> Fl
     if array.shape not in ((k,), (count, k)):
         raise ValueError(
             f"coeffs: must be [{k}] (one number an anchor: {', '.join(anchors)}) or [{count}, {k}] "
-            f"(a row a prompt), "
-            f"got {list(array.shape)}"
+            f"(a row a prompt), got {list(array.shape)}"
         )
     return np.ascontiguousarray(np.broadcast_to(array, (count, k)))
 
@@ -110,8 +109,7 @@ def schedule_rows(schedule: Schedule, count: int, steps: int, attributes: Sequen
     if not fits or (array.ndim == 3 and array.shape[0] != count):
         raise ValueError(
             f"schedule: must be [steps, {k}] or [{count}, steps, {k}], or a callable(step) -> "
-            f"Point, "
-            f"got {list(array.shape)}"
+            f"Point, got {list(array.shape)}"
         )
     if array.shape[-2] < steps:
         raise ValueError(

@@ -27,8 +27,7 @@ def report(sweep: Any, path: str | os.PathLike[str], *, title: str | None = None
     for needed in ("frame", "summary"):
         if not hasattr(sweep, needed):
             raise TypeError(
-                f"sweep: must be a contlm.Sweep, got {type(sweep).__name__}, which has no "
-                f".{needed}"
+                f"sweep: must be a contlm.Sweep, got {type(sweep).__name__}, which has no .{needed}"
             )
     target = Path(path)
     with whole_file(target) as beside:
