@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from contlm._common.json_text import read_object
 from contlm._native import CheckpointError, TensorSource
 from contlm.loading import hf_objects
+from contlm.loading.gguf import is_gguf, read_gguf
 from contlm.loading.hub import resolve_directory
 from contlm.loading.tokenizer import Tokenizer
 
@@ -29,16 +30,20 @@ class BaseCheckpoint:
     tokenizer: Tokenizer | None
     eos_token_ids: tuple[int, ...]
     bos_token_id: int | None
+    file: Path | None = None  # of a GGUF model, whose `model` was read from it
 
 
 def open_checkpoint(model: Any, tokenizer: Any = None) -> BaseCheckpoint:
-    """Opens a directory, a hub id, a transformers.PreTrainedModel or a peft.PeftModel."""
+    """Opens a directory, a hub id, a GGUF file, a transformers.PreTrainedModel or a
+    peft.PeftModel."""
+    if is_gguf(model):
+        return _from_gguf(Path(model).expanduser(), tokenizer)
     if hf_objects.is_model_object(model):
         return _from_memory(model, tokenizer)
     if isinstance(model, str | os.PathLike):
         return _from_directory(resolve_directory(model, "model"), os.fspath(model), tokenizer)
     raise TypeError(
-        "model: must be a directory, a hub id, a transformers.PreTrainedModel or a peft.PeftModel, "
+        "model: must be a directory, a hub id, a .gguf file, a transformers.PreTrainedModel or a peft.PeftModel, "
         f"got {type(model).__name__}"
     )
 
@@ -67,6 +72,12 @@ def _from_directory(directory: Path, name: str, tokenizer: Any) -> BaseCheckpoin
         eos_token_ids=_eos_of(_generation_config(directory), config),
         bos_token_id=config.get("bos_token_id"),
     )
+
+
+def _from_gguf(file: Path, tokenizer: Any) -> BaseCheckpoint:
+    model, own = read_gguf(file)
+    base = _from_memory(model, own if tokenizer is None else tokenizer)
+    return replace(base, where=str(file), name=str(file), file=file)
 
 
 def _from_memory(model: Any, tokenizer: Any) -> BaseCheckpoint:

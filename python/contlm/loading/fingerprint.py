@@ -29,7 +29,9 @@ def model_fingerprint(
     base: BaseCheckpoint, attributes: Mapping[str, tuple[Anchor, Anchor]]
 ) -> dict[str, Any]:
     """{"base": {"from", "sha256"}, "tokenizer": sha256, "anchors": {name: {"from", "sha256"}}}."""
-    if base.directory is not None:
+    if base.file is not None:
+        digest = files_digest(base.file.parent, (base.file.name,))
+    elif base.directory is not None:
         digest = files_digest(base.directory, BASE_FILES)
     else:
         digest = tensors_digest(base.weights, base.config_text)

@@ -76,7 +76,7 @@ def _portable_path(what: str, source: Any) -> str:
             "executor="
         )
     path = Path(source).expanduser()
-    return str(path.absolute()) if path.is_dir() else os.fspath(source)
+    return str(path.absolute()) if path.exists() else os.fspath(source)
 
 
 def _portable_tokenizer(tokenizer: Any) -> Any:

@@ -89,12 +89,13 @@ class InterpolatedModel:
     ) -> Self:
         """Opens a base model and its anchors.
 
-        model: a directory, a hub id, a transformers.PreTrainedModel, or a peft.PeftModel (whose
-            base is taken; in-memory weights are referred to, not copied, and must not change
-            afterwards).
+        model: a directory, a hub id, a .gguf file (needs the extra `contlm[gguf]`), a
+            transformers.PreTrainedModel, or a peft.PeftModel (whose base is taken; in-memory
+            weights are referred to, not copied, and must not change afterwards).
         attributes: name -> (low, high), low at alpha = 0 and high at alpha = 1. Each is an
             adapter's directory, a hub id, the name of an adapter that `model` carries (looked for
-            first), or a peft.PeftModel with one active adapter.
+            first), a peft.PeftModel with one active adapter, or (peft.PeftModel, the name of one
+            of its adapters).
         tokenizer: a tokenizers.Tokenizer, a transformers tokenizer or a directory; None takes the
             model's own.
         dtype: what is computed in: "auto" (the checkpoint's, float16 widened), "float32" or
