@@ -43,8 +43,8 @@ def open_checkpoint(model: Any, tokenizer: Any = None) -> BaseCheckpoint:
     if isinstance(model, str | os.PathLike):
         return _from_directory(resolve_directory(model, "model"), os.fspath(model), tokenizer)
     raise TypeError(
-        "model: must be a directory, a hub id, a .gguf file, a transformers.PreTrainedModel or a peft.PeftModel, "
-        f"got {type(model).__name__}"
+        "model: must be a directory, a hub id, a .gguf file, a transformers.PreTrainedModel or a "
+        f"peft.PeftModel, got {type(model).__name__}"
     )
 
 

@@ -69,7 +69,8 @@ def _check(file: Path, gguf: Any) -> None:
         )
     if tokenizer not in TOKENIZERS:
         raise CheckpointError(
-            f"{file}: tokenizer.ggml.model must be one of {', '.join(TOKENIZERS)}, got {tokenizer!r}"
+            f"{file}: tokenizer.ggml.model must be one of {', '.join(TOKENIZERS)}, got "
+            f"{tokenizer!r}"
         )
     unread = sorted(kind.name for kind in kinds if not _dequantises(kind, gguf))
     if unread:
