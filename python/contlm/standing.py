@@ -71,6 +71,11 @@ class Standing:
         return self._source.tokenizer
 
     @property
+    def bos_token_id(self) -> int | None:
+        """The token that starts a text; an empty prompt becomes it."""
+        return self._source.bos_token_id
+
+    @property
     def dtype(self) -> str:
         """What is computed in: "float32" or "bfloat16"."""
         return self._engine.dtype

@@ -12,7 +12,12 @@ from contlm.perplexity import Corpus
 from contlm.point import Point
 from contlm.prompts import Prompts
 from contlm.standing import Standing
-from contlm.sweep.task import DEFAULT_METRICS, Measured, make_task
+from contlm.sweep.plan import (
+    DEFAULT_METRICS,
+    MetricsRequest,
+    SamplingRequest,
+    make_plan,
+)
 
 if TYPE_CHECKING:
     from contlm.interpolator import Interpolator
@@ -44,9 +49,10 @@ class Sweeping(Standing):
         """Continues every prompt at every point, scores the texts and measures the points.
 
         prompts: as for generate. points: a grid of `contlm.grid`, or a list of Points.
-        metrics: among "score" (needs classifiers), "perplexity" (needs perplexity_text), "dist",
-            "self_bleu" and "length". The default leaves out what it was given nothing for; naming
-            one without what it needs is a ValueError.
+        metrics: among "score" (needs classifiers), "perplexity" (needs perplexity_text),
+            "base_perplexity" (of the texts given their prompts under the base model: whether they
+            are coherent), "dist", "self_bleu" and "length". The default is the first four, less
+            those that it was given nothing for; naming one without what it needs is a ValueError.
         classifiers: attribute -> Classifier. perplexity_options: max_length, stride and protocol of
             lm.perplexity. judge: another Interpolator, whose base says how likely each text is
             given its prompt.
@@ -63,19 +69,19 @@ class Sweeping(Standing):
         Ctrl-C returns what is finished, with a warning, and `.complete` is False. OSError naming
         the file when `out` cannot be written; units finished before it stay.
         """
-        from contlm.sweep.running import run_task
+        from contlm.sweep.running import run_plan
         from contlm.sweep.store import stored_seed
 
         if seed is None and out is not None and resume:
             seed = stored_seed(out)
-        measured = Measured(metrics, classifiers, perplexity_text, perplexity_options, judge)
-        numbers = (num_return_sequences, max_new_tokens, seed)
+        measured = MetricsRequest(metrics, classifiers, perplexity_text, perplexity_options, judge)
+        sampled = SamplingRequest(num_return_sequences, max_new_tokens, seed, sampling)
         lm = cast("Interpolator", self)
-        task = make_task(lm, prompts, points, measured, numbers, sampling)
-        return run_task(
+        plan = make_plan(lm, prompts, points, measured, sampled)
+        return run_plan(
             lm,
-            task,
-            measured.judges(),
+            plan,
+            measured.evaluators(),
             out=out,
             resume=resume,
             progress=progress,

@@ -14,7 +14,7 @@ import torch
 
 from contlm._native import __version__, cpu_capability
 from contlm.fingerprint import text_digest
-from contlm.sweep.task import Judges, Task
+from contlm.sweep.plan import Evaluators, SweepPlan
 
 if TYPE_CHECKING:
     from contlm.interpolator import Interpolator
@@ -25,29 +25,29 @@ _NOTED = {"machine", "started", "from"}
 _SHOWN_DIFFERENCES = 5
 
 
-def make_manifest(lm: Interpolator, task: Task, judges: Judges) -> dict[str, Any]:
+def make_manifest(lm: Interpolator, plan: SweepPlan, evaluators: Evaluators) -> dict[str, Any]:
     """Plain JSON values. Hashes are read once a model, which takes a moment for a large one."""
     measured = None
-    if task.perplexity_text is not None:
-        measured = {"sha256": text_digest(task.perplexity_text), **task.perplexity_options}
+    if plan.perplexity_text is not None:
+        measured = {"sha256": text_digest(plan.perplexity_text), **plan.perplexity_options}
     return {
         "format": FORMAT,
         "versions": {"contlm": __version__, "torch": torch.__version__},
-        "seed": task.seed,
+        "seed": plan.seed,
         "sampling": {
-            "num_return_sequences": task.samples,
-            "max_new_tokens": task.max_new_tokens,
-            **task.sampling,
+            "num_return_sequences": plan.samples,
+            "max_new_tokens": plan.max_new_tokens,
+            **plan.sampling,
         },
-        "metrics": list(task.metrics),
+        "metrics": list(plan.metrics),
         "perplexity": measured,
         "model": _model(lm),
-        "classifiers": {name: judges.classifiers[name].fingerprint for name in task.scores},
-        "judge": None if judges.judge is None else _base(judges.judge),
-        "attributes": list(task.attributes),
-        "grid": task.grid.to_dict(),
-        "prompts": list(task.prompts),
-        "units": len(task.units()),
+        "classifiers": {name: evaluators.classifiers[name].fingerprint for name in plan.scores},
+        "judge": None if evaluators.judge is None else _base(evaluators.judge),
+        "attributes": list(plan.attributes),
+        "grid": plan.grid.to_dict(),
+        "prompts": list(plan.prompts),
+        "units": len(plan.units()),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "machine": _machine(lm),
     }
