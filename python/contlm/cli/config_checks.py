@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from contlm.arguments import unknown
+from contlm.arguments import known_hint
 
 Check: TypeAlias = Callable[[str, Any], Any]
 
@@ -77,7 +77,8 @@ def table(where: str, value: Any, fields: Mapping[str, Check]) -> dict[str, Any]
     found = _of_type(where or "the file", value, dict, "a table")
     for key in found:
         if key not in fields:
-            raise ValueError(f"{_inside(where, key)}: {unknown('key', key, sorted(fields))}")
+            hint = known_hint(key, sorted(fields))
+            raise ValueError(f"{_inside(where, key)}: unknown key{hint}")
     return {key: fields[key](_inside(where, key), one) for key, one in found.items()}
 
 
