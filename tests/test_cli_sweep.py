@@ -195,7 +195,7 @@ BAD: list[tuple[str, str]] = [
     ('[grid]\nkind = "entangle"\npairs = [["a"]]', "grid.pairs[0]: must be a list of two, got 1"),
     ('[grid]\nkind = "custom"\npoints = [{ alfa = 1 }]', "grid.points[0].alfa: unknown key"),
     ('[grid]\nkind = "custom"\npoints = []', "grid: points: must hold at least one Point"),
-    (f"{LINE}[generate]\ntemprature = 1", "temprature: unknown key, did you mean temperature? known: do"),
+    (f"{LINE}[generate]\ntemprature = 1", "temprature: unknown key, did you mean temperature"),
     (f"{LINE}[generate]\nmax_tokens = 9", "generate.max_tokens: unknown key, did you mean max_new"),
     (f"{LINE}[generate]\nmax_new_tokens = 2.5", "generate.max_new_tokens: must be a whole numb"),
     (f"{LINE}[generate]\ndo_sample = 1", "generate.do_sample: must be true or false, got 1"),

@@ -326,20 +326,24 @@ def test_a_model_without_a_tokenizer_is_refused(llama: Any) -> None:
 # -- Ctrl-C ---------------------------------------------------------------------------------------
 
 INTERRUPTED = """
-    import sys, threading, time, warnings
+    import sys, time, warnings
     import contlm
     from contlm import grid, zoo
+    from contlm.sweep.store import MemoryStore
 
-    def ready():
-        print("ready", flush=True)
+    put = MemoryStore.put
 
+    def say_ready(self, unit, table):
+        put(self, unit, table)
+        if unit == 0:
+            print("ready", flush=True)
+
+    MemoryStore.put = say_ready
     lm = zoo.load(threads=1)
-    lm.generate("warm", max_new_tokens=1)
-    threading.Timer(1.5, ready).start()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         sweep = lm.sweep(
-            list(zoo.prompts())[:8], grid.line("sentiment", 0, 100, 0.1), max_new_tokens=8,
+            list(zoo.prompts())[:8], grid.line("sentiment", 0, 100, 0.1), max_new_tokens=40,
             num_return_sequences=32, out=sys.argv[1] or None, progress=False,
         )
     ended = time.time()
