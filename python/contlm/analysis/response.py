@@ -28,7 +28,7 @@ FACTOR = 1.5
 # How much less likely than at the worse anchor the texts may be to the base model: 0.4 nats per
 # token. An anchor's texts are as coherent as this model gets in a style that is not the base's, so
 # style alone stays below. On the bundled models, what reads well lies below 1.45 at every attribute
-# and end, and where words come apart it is 1.65 and more, doubling within the next half of alpha.
+# and end, and where words come apart it is 1.6 and more, doubling within the next half of alpha.
 COHERENCE = 1.5
 # how many standard errors of a difference are taken for noise where no tolerance is given
 NOISE_ERRORS = 2.0
