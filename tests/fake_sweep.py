@@ -35,10 +35,19 @@ def true_score(point: Point, attribute: str) -> float:
     return float(1 / (1 + np.exp(-2.0 * pull(point, attribute))))
 
 
+def far(point: Point) -> float:
+    """How far beyond its anchors a point lies: 0 within |pull| <= 1."""
+    return sum(max(0.0, abs(pull(point, a)) - 1) for a in point.alpha)  # type: ignore[union-attr]
+
+
 def true_perplexity(point: Point) -> float:
-    """5 within |pull| <= 1, and steeply more beyond."""
-    far = sum(max(0.0, abs(pull(point, a)) - 1) for a in point.alpha)  # type: ignore[union-attr]
-    return float(5 * np.exp(0.3 * far))
+    """5 between the anchors, and steeply more beyond."""
+    return float(5 * np.exp(0.3 * far(point)))
+
+
+def true_base_perplexity(point: Point) -> float:
+    """3 between the anchors, and more beyond, though less steeply than true_perplexity."""
+    return float(3 * np.exp(0.25 * far(point)))
 
 
 def fake_sweep(
@@ -61,6 +70,7 @@ def fake_sweep(
                 row |= {"prompt_index": prompt_index, "sample": sample, "prompt": prompt}
                 row["text"] = f"<script>alert({at})</script> & text {prompt_index}.{sample} 🙂"
                 row |= {"new_tokens": 7, "finish_reason": "length"}
+                row["base_perplexity"] = true_base_perplexity(point)
                 for name in scored:
                     row[f"score_{name}"] = true_score(point, name) + noise * draw.standard_normal()
                 rows.append(row)
@@ -91,6 +101,7 @@ def summarise(
                 row[f"score_{name}"] = texts[f"score_{name}"].mean()
                 row[f"score_{name}_sem"] = prompts.std(ddof=1) / len(prompts) ** 0.5
         row["perplexity"] = true_perplexity(point)
+        row["base_perplexity"] = true_base_perplexity(point)
         row |= {f"dist_{n}": 0.8 + 0.03 * n for n in (1, 2, 3)}
         row["tokens_per_s"] = 100.0
         rows.append(row)

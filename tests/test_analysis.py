@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Case
-from contlm import Point, analysis, grid
+from contlm import Point, analysis, grid, zoo
 from contlm.analysis.tables import line_of, lines_of, scored_attributes, summary_of
 from fake_sweep import fake_sweep, true_score
 
@@ -251,8 +251,50 @@ def test_stable_range_ends_where_the_model_is_not_sound() -> None:
     diverse = table.assign(dist_1=[0.9, 0.5, 0.9, 0.9, 0.59, 0.9])
     assert analysis.stable_range(diverse, "a", factor=1.5) == (0.0, 1.0)
     assert analysis.stable_limits(diverse, "a", 1.5) == {"perplexity": 9.0, "dist_1": 0.9 / 1.5}
+    limits = analysis.stable_limits(table.assign(base_perplexity=3.0), "a", 2, coherence=1.2)
+    assert limits == {"perplexity": 12.0, "base_perplexity": pytest.approx(3.6)}
     broken = table.assign(perplexity=[5, math.inf, 5, 5, math.nan, 5])
     assert analysis.stable_range(broken, "a") == (0.0, 1.0)
+
+
+def test_stable_range_ends_where_the_texts_come_apart() -> None:
+    """Scores go on, perplexity and diversity are as they were: only base_perplexity tells."""
+    sweep = fake_sweep(grid.line("a", -2, 3, 0.5), noise=0.0)
+    sweep.summary["perplexity"] = 5.0
+    apart = [90.0, 9.0, 4.6, 3.2, 3.0, 2.8, 2.9, 3.1, 4.4, 4.6, 300.0]
+    sweep.summary["base_perplexity"] = apart
+    assert analysis.stable_range(sweep, "a") == (-0.5, 2.0)
+    assert analysis.stable_range(sweep, "a", coherence=1.6) == (-1.0, 2.5)
+    assert analysis.limits_reached(sweep, "a") == (True, True)
+    blind = sweep.summary.drop(columns="base_perplexity")
+    assert analysis.stable_range(blind, "a") == (-2.0, 3.0)
+    assert analysis.limits_reached(blind, "a") == (False, False)
+    silent = sweep.summary.assign(base_perplexity=[math.nan, *apart[1:-1], math.nan])
+    assert analysis.stable_range(silent, "a", coherence=99) == (-1.5, 2.5)
+
+
+def test_limits_are_reached_side_by_side() -> None:
+    table = line_summary({-1.0: 0.3, 0.0: 0.2, 1.0: 0.8, 2.0: 0.9})
+    assert analysis.limits_reached(table, "a", tolerance=0.0) == (True, False)
+    assert analysis.limits_reached(table, "a", tolerance=0.2) == (False, False)
+    dip = line_summary({0.0: 0.8, 0.5: 0.1, 1.0: 0.9})
+    assert analysis.limits_reached(dip, "a") == (True, True)
+
+
+def test_no_stable_range_certifies_gibberish_of_the_bundled_models() -> None:
+    """At alpha 2.5 and -2 no sentence of the bundled models stands, but the score goes on."""
+    name, lm = "formality", zoo.load(threads=1)
+    classifier = contlm.Classifier.from_pretrained(zoo.classifier_path(name), threads=1)
+    sweep = lm.sweep(
+        zoo.prompts()[:6], grid.line(name, -2, 2.5, 0.5), classifiers={name: classifier},
+        progress=False,
+    )  # fmt: skip
+    low, high = analysis.stable_range(sweep, name)
+    assert -1.5 < low <= 0 and 1 <= high < 2.5
+    assert analysis.limits_reached(sweep, name) == (True, True)
+    assert analysis.stable_range(sweep.frame, name) == (low, high)
+    blind = sweep.summary.drop(columns="base_perplexity")
+    assert analysis.stable_range(blind, name)[1] == 2.5
 
 
 def test_no_range_where_the_middle_is_not_stable() -> None:
@@ -265,6 +307,7 @@ def test_stable_range_mistakes() -> None:
     table = line_summary(RISING)
     for arguments, message in [
         ({"factor": 0.9}, "factor: must be at least 1"),
+        ({"coherence": math.nan}, "coherence: must be at least 1"),
         ({"tolerance": -1.0}, "tolerance: must not be negative"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -221,7 +221,10 @@ def test_demo(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     begun = time.perf_counter()
     code, out, _ = run(capsys, "demo", "--out", out_dir, "--second", "formality")
     assert code == 0 and time.perf_counter() - begun < 60
-    assert re.search(r"^alpha +score +text$", out, re.M) and str(out_dir) in out
+    assert re.search(r"^alpha +score +base_perplexity +text$", out, re.M) and str(out_dir) in out
+    # the texts at -1 and 2 have words that come apart
+    said = re.search(r"^stable range: alpha (\S+) to (\S+) \(", out, re.M)
+    assert said and -1 < float(said[1]) <= 0 and 1 <= float(said[2]) < 2
     assert (out_dir / "demo.png").read_bytes().startswith(b"\x89PNG")
     with (out_dir / "demo.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["part"] == "line"]

@@ -37,7 +37,7 @@ def swept(text_lm: contlm.Interpolator, classifiers: dict[str, Classifier]) -> S
         LINE,
         num_return_sequences=2,
         max_new_tokens=6,
-        metrics=("score", "perplexity", "dist", "self_bleu", "length"),
+        metrics=("score", "perplexity", "base_perplexity", "dist", "self_bleu", "length"),
         classifiers=classifiers,
         perplexity_text=TEXT,
         perplexity_options={"stride": 16, "max_length": 32},
@@ -52,19 +52,26 @@ def test_columns(swept: Sweep) -> None:
     assert list(swept.frame) == [
         "point", "alpha_tone", "lam_tone", "prompt_index", "sample", "prompt", "text",
         "new_tokens", "finish_reason", "score_sentiment", "score_humor", "conditional_perplexity",
+        "base_perplexity",
     ]  # fmt: skip
     assert list(swept.summary) == [
         "point", "alpha_tone", "lam_tone", "texts", "score_sentiment", "score_sentiment_sem",
-        "score_humor", "score_humor_sem", "perplexity", "dist_1", "dist_2", "dist_3", "self_bleu",
-        "length",         "conditional_perplexity", "tokens_per_s",
+        "score_humor", "score_humor_sem", "perplexity", "base_perplexity", "dist_1", "dist_2",
+        "dist_3", "self_bleu", "length", "conditional_perplexity", "tokens_per_s",
     ]  # fmt: skip
     assert len(swept.frame) == 5 * 4 * 2 == len(swept) and len(swept.summary) == 5
     assert swept.complete and swept.points == list(LINE) and swept.grid == LINE
     order = ["point", "prompt_index", "sample"]
     assert swept.frame.equals(swept.frame.sort_values(order, ignore_index=True))
     assert (swept.summary["tokens_per_s"] > 0).all()
-    assert set(swept.seconds) == {"generate", "score", "perplexity"}
+    assert set(swept.seconds) == {"generate", "score", "base_perplexity", "perplexity"}
     assert all(seconds > 0 for seconds in swept.seconds.values())
+
+
+def read(out: contlm.Generation) -> list[list[int]]:
+    """The ids that were drawn, less the end-of-sequence token."""
+    rows = zip(out.token_ids, out.finish_reasons, strict=True)
+    return [ids[:-1] if reason == "eos" else ids for ids, reason in rows]
 
 
 def test_rows_are_what_direct_calls_give(
@@ -85,6 +92,9 @@ def test_rows_are_what_direct_calls_give(
         np.testing.assert_allclose(rows["score_humor"], score, atol=1e-6)
         judged = text_lm.conditional_perplexity(rows["prompt"].tolist(), out.texts)
         np.testing.assert_allclose(rows["conditional_perplexity"], judged, rtol=1e-5)
+        given = [text_lm.tokenizer.encode(PROMPTS[i]) for i in out.prompt_index]
+        drawn = text_lm.conditional_perplexity(given, read(out))
+        np.testing.assert_allclose(rows["base_perplexity"], drawn, rtol=1e-5)
 
 
 def test_the_summary_is_made_of_the_rows(swept: Sweep, text_lm: contlm.Interpolator) -> None:
@@ -104,6 +114,46 @@ def test_the_summary_is_made_of_the_rows(swept: Sweep, text_lm: contlm.Interpola
         )
         assert line["length"] == np.mean([len(text.split(" ")) for text in rows["text"]])
         assert line["perplexity"] == text_lm.perplexity(TEXT, point=point, stride=16, max_length=32)
+
+
+def test_base_perplexity_is_that_of_a_plain_loop(
+    text_lm: contlm.Interpolator, text_base: Path
+) -> None:
+    """transformers, one text at a time: prompt and new tokens, mean NLL of the new ones."""
+    import torch
+    import transformers
+
+    # ends some rows at once, some later: an empty text, and texts of different lengths
+    points, asked = [Point(), Point({"tone": 2.5})], {"num_return_sequences": 6, "seed": 3}
+    plain = text_lm.generate(PROMPTS, point=points[0], max_new_tokens=8, **asked)
+    asked["eos_token_id"] = [row[0] for row in plain.token_ids[:1]] + [plain.token_ids[1][3]]
+    swept = text_lm.sweep(PROMPTS, points, max_new_tokens=8, progress=False, **asked)
+    model = transformers.AutoModelForCausalLM.from_pretrained(text_base, dtype=torch.float32)
+    for at, point in enumerate(points):
+        out = text_lm.generate(PROMPTS, point=point, max_new_tokens=8, **asked)
+        losses, means = [], []
+        for prompt_index, new in zip(out.prompt_index, read(out), strict=True):
+            prompt = text_lm.tokenizer.encode(PROMPTS[prompt_index])
+            with torch.no_grad():
+                logits = model(torch.tensor([prompt + new])).logits[0]
+            nll = torch.nn.functional.cross_entropy(
+                logits[len(prompt) - 1 : -1], torch.tensor(new, dtype=torch.int64), reduction="none"
+            )
+            losses += nll.tolist()
+            means.append(nll.mean().item())  # NaN without any
+        rows = swept.frame[swept.frame["point"] == at]
+        assert at == 1 or rows["base_perplexity"].isna().any()
+        np.testing.assert_allclose(rows["base_perplexity"], np.exp(means), rtol=1e-3)
+        whole = swept.summary["base_perplexity"][at]
+        assert whole == pytest.approx(np.exp(np.mean(losses)), rel=1e-3)
+
+
+def test_base_perplexity_of_empty_texts_alone_is_nan(text_lm: contlm.Interpolator) -> None:
+    every = list(range(text_lm.engine.vocab_size))
+    swept = text_lm.sweep(PROMPTS, [Point()], eos_token_id=every, progress=False)
+    assert (swept.frame["text"] == "").all() and (swept.frame["new_tokens"] == 1).all()
+    assert swept.frame["base_perplexity"].isna().all()
+    assert swept.summary["base_perplexity"].isna().all()
 
 
 def test_equal_prompts_and_equal_points_draw_what_one_call_would(
@@ -138,13 +188,15 @@ def test_metrics_are_those_that_can_be(
 ) -> None:
     at = {"prompts": ["The fox"], "points": [Point()], "num_return_sequences": 2}
     bare = small(text_lm, **at)
-    assert list(bare.summary) == ["point", "texts", "dist_1", "dist_2", "dist_3", "tokens_per_s"]
-    assert bare.manifest["metrics"] == ["dist"]
+    dist = ["dist_1", "dist_2", "dist_3"]
+    assert list(bare.summary) == ["point", "texts", "base_perplexity", *dist, "tokens_per_s"]
+    assert bare.manifest["metrics"] == ["base_perplexity", "dist"]
     scored = small(text_lm, **at, metrics="score", classifiers=classifiers)
     assert "score_humor_sem" in scored.summary and "dist_1" not in scored.summary
     assert scored.summary["score_humor_sem"].isna().all()  # one prompt has no spread
     nothing = small(text_lm, **at, metrics=())
     assert list(nothing.summary) == ["point", "texts", "tokens_per_s"]
+    assert "base_perplexity" not in nothing.frame
 
 
 def test_points_name_the_attributes_of_the_columns(tmp_path: Path) -> None:
@@ -220,13 +272,13 @@ def test_progress_counts_tokens(
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"metrics": ("score",)}, ValueError, "'score' needs classifiers="),
     ({"metrics": ("perplexity",)}, ValueError, "'perplexity' needs perplexity_text="),
-    ({"metrics": ("bleu",)}, ValueError, "metrics: must be among score, perplexity, dist"),
+    ({"metrics": ("bleu",)}, ValueError, "metrics: must be among score, perplexity, base_"),
     ({"metrics": ("dist",), "perplexity_text": "x y"}, ValueError, "leaves out 'perplexity'"),
     ({"perplexity_options": {"stride": 3}}, ValueError, "perplexity_options: are for"),
     (
         {"perplexity_text": "a b", "perplexity_options": {"window": 3}},
         TypeError,
-        "unknown argument 'window'; known: max_length, stride, protocol",
+        "unknown argument 'window', did you mean max_length. known: max_length, stride, protocol",
     ),
     ({"classifiers": {"tone": 3}}, TypeError, r"classifiers\['tone'\]: must be a contlm.Classif"),
     ({"classifiers": [3]}, TypeError, "classifiers: must be a dict"),
@@ -236,8 +288,11 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         "'self_bleu' compares the texts of a prompt",
     ),
     ({"judge": "gpt2"}, TypeError, "judge: must be a contlm.Interpolator"),
-    ({"topk": 3}, TypeError, "unknown argument 'topk'; known: do_sample, temperature"),
-    ({"point": Point()}, TypeError, "unknown argument 'point'"),
+    ({"topk": 3}, TypeError, r"sweep: unknown argument 'topk', did you mean top_k\? known: "),
+    ({"n": 3}, TypeError, "did you mean num_return_sequences"),
+    ({"clasifiers": {}}, TypeError, "did you mean classifiers"),
+    ({"point": Point()}, TypeError, "unknown argument 'point', did you mean points"),
+    ({"rainbow": 3}, TypeError, "unknown argument 'rainbow'; known: prompts, points, num_return"),
     ({"points": Point()}, TypeError, "points: must be a Grid or a list of Points"),
     ({"points": []}, ValueError, "at least one Point"),
     ({"points": [Point({"mood": 1})]}, ValueError, "unknown attribute 'mood'; known: tone"),
@@ -271,16 +326,20 @@ def test_a_model_without_a_tokenizer_is_refused(llama: Any) -> None:
 # -- Ctrl-C ---------------------------------------------------------------------------------------
 
 INTERRUPTED = """
-    import sys, threading, time, warnings
+    import sys, time, warnings
     import contlm
     from contlm import grid, zoo
+    from contlm.sweep.store import MemoryStore
 
-    def ready():
-        print("ready", flush=True)
+    put = MemoryStore.put
 
+    def say_ready(self, unit, table):
+        put(self, unit, table)
+        if unit == 0:
+            print("ready", flush=True)
+
+    MemoryStore.put = say_ready
     lm = zoo.load(threads=1)
-    lm.generate("warm", max_new_tokens=1)
-    threading.Timer(1.5, ready).start()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         sweep = lm.sweep(

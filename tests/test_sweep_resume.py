@@ -102,6 +102,7 @@ def test_interrupted_before_anything_is_finished(
     part = interrupted(text_lm, tmp_path, monkeypatch, 0)
     assert len(part.frame) == 0 == len(part.summary) and not part.complete
     assert list(part.frame) == list(small(text_lm, num_return_sequences=1).frame)
+    assert "base_perplexity" in part.frame
     # nothing is finished, so another configuration may take the folder
     assert small(text_lm, out=tmp_path, num_return_sequences=1, top_k=3).complete
 
@@ -116,6 +117,26 @@ def test_an_error_keeps_what_is_finished(
         small(text_lm, out=tmp_path)
     assert names(tmp_path) == whole(3)
     same(small(text_lm, out=tmp_path), unbroken)
+
+
+def test_a_sweep_of_before_base_perplexity_loads(
+    text_lm: contlm.Interpolator, tmp_path: Path
+) -> None:
+    """Its units have neither the column nor the seconds."""
+    import pyarrow.parquet as pq
+    from contlm.sweep.worker import NOTE_KEY, note_of
+
+    small(text_lm, out=tmp_path, metrics="dist")
+    for file in store.unit_files(tmp_path).values():
+        table = pq.read_table(file)
+        note = note_of(table)
+        del note["seconds"]["base_perplexity"]
+        file.unlink()
+        pq.write_table(table.replace_schema_metadata({NOTE_KEY: json.dumps(note)}), file)
+    old = Sweep.load(tmp_path)
+    assert "base_perplexity" not in {*old.frame, *old.summary, *old.seconds}
+    assert old.complete and len(old.summary) == UNITS
+    same(small(text_lm, out=tmp_path, metrics="dist"), old)
 
 
 # -- SIGKILL --------------------------------------------------------------------------------------
@@ -260,7 +281,8 @@ CHANGED: list[tuple[dict[str, Any], str]] = [
     ({"prompts": PROMPTS[:3]}, "prompts: has 4 items"),
     ({"points": grid.line("tone", -1, 1, 1)}, "grid.axes.alphas"),
     ({"points": list(LINE)}, "grid.kind: has 'line', asked for 'custom'"),
-    ({"metrics": ("dist", "length")}, "metrics"),
+    ({"metrics": ("base_perplexity", "dist", "length")}, "metrics"),
+    ({"metrics": "dist"}, "metrics: has .'base_perplexity', 'dist'., asked for .'dist'."),
     ({"perplexity_text": "a b c d"}, "perplexity"),
 ]
 

@@ -1,11 +1,11 @@
-"""How a sweep is cut: everything once, equal prompts together, equal points apart."""
+"""How a sweep is split: everything once, equal prompts together, equal points apart."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import pytest
-from contlm.sweep.units import MAX_ROWS, MIN_ROWS, cut
+from contlm.sweep.units import MAX_ROWS, MIN_ROWS, split_into_units
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 def test_laws(
     points: list[int], prompts: list[int], samples: int, min_rows: int, max_rows: int
 ) -> None:
-    units = cut(points, prompts, samples, min_rows, max_rows)
+    units = split_into_units(points, prompts, samples, min_rows, max_rows)
     assert [unit.index for unit in units] == list(range(len(units)))
     rows = Counter((p, i) for unit in units for p in unit.points for i in unit.prompts)
     assert rows == Counter((p, i) for p in range(len(points)) for i in range(len(prompts)))
@@ -36,13 +36,13 @@ def test_laws(
 
 
 def test_points_are_put_together_until_there_are_rows_enough() -> None:
-    units = cut(range(21), range(16), 3)
+    units = split_into_units(range(21), range(16), 3)
     assert [unit.rows(3) for unit in units] == [6 * 48, 6 * 48, 6 * 48, 3 * 48]
     assert all(unit.measured == unit.points for unit in units)
 
 
-def test_a_large_point_is_cut_into_even_blocks() -> None:
-    units = cut(range(2), range(1000), 3)
+def test_a_large_point_is_split_into_even_blocks() -> None:
+    units = split_into_units(range(2), range(1000), 3)
     assert len(units) == 12 and {len(unit.points) for unit in units} == {1}
     assert max(unit.rows(3) for unit in units) <= MAX_ROWS
     assert min(unit.rows(3) for unit in units) >= MIN_ROWS
@@ -50,6 +50,6 @@ def test_a_large_point_is_cut_into_even_blocks() -> None:
 
 
 @pytest.mark.parametrize("samples", [MAX_ROWS, 3 * MAX_ROWS])
-def test_one_prompt_is_never_cut(samples: int) -> None:
-    units = cut([0], ["a", "b", "a"], samples)
+def test_one_prompt_is_never_split(samples: int) -> None:
+    units = split_into_units([0], ["a", "b", "a"], samples)
     assert [unit.prompts for unit in units] == [(0, 2), (1,)]

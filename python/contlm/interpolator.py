@@ -13,7 +13,7 @@ from contlm.model.perplexity import Corpus
 from contlm.model.prompts import Prompts
 from contlm.points.point import Point
 from contlm.sweep import Sweep
-from contlm.sweep.task import DEFAULT_METRICS, Measured, make_task
+from contlm.sweep.plan import DEFAULT_METRICS, MetricsRequest, SamplingRequest, make_plan
 
 if TYPE_CHECKING:
     from contlm.explore.widget import ExploreWidget
@@ -48,9 +48,10 @@ class Interpolator(InterpolatedModel):
         """Continues every prompt at every point, scores the texts and measures the points.
 
         prompts: as for generate. points: a grid of `contlm.grid`, or a list of Points.
-        metrics: among "score" (needs classifiers), "perplexity" (needs perplexity_text), "dist",
-            "self_bleu" and "length". The default leaves out what it was given nothing for; naming
-            one without what it needs is a ValueError.
+        metrics: among "score" (needs classifiers), "perplexity" (needs perplexity_text),
+            "base_perplexity" (of the texts given their prompts under the base model: whether they
+            are coherent), "dist", "self_bleu" and "length". The default is the first four, less
+            those that it was given nothing for; naming one without what it needs is a ValueError.
         classifiers: attribute -> Classifier. perplexity_options: max_length, stride and protocol of
             lm.perplexity. judge: another Interpolator, whose base says how likely each text is
             given its prompt.
@@ -67,18 +68,17 @@ class Interpolator(InterpolatedModel):
         Ctrl-C returns what is finished, with a warning, and `.complete` is False. OSError naming
         the file when `out` cannot be written; units finished before it stay.
         """
-        from contlm.sweep.running import run_task
+        from contlm.sweep.running import run_plan
         from contlm.sweep.store import stored_seed
 
         if seed is None and out is not None and resume:
             seed = stored_seed(out)
-        measured = Measured(metrics, classifiers, perplexity_text, perplexity_options, judge)
-        numbers = (num_return_sequences, max_new_tokens, seed)
-        task = make_task(self, prompts, points, measured, numbers, sampling)
-        return run_task(
+        measured = MetricsRequest(metrics, classifiers, perplexity_text, perplexity_options, judge)
+        sampled = SamplingRequest(num_return_sequences, max_new_tokens, seed, sampling)
+        return run_plan(
             self,
-            task,
-            measured.judges(),
+            make_plan(self, prompts, points, measured, sampled),
+            measured.evaluators(),
             out=out,
             resume=resume,
             progress=progress,

@@ -64,16 +64,17 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     return next(iter(difflib.get_close_matches(plain, known, 1, _LIKENESS)), None)
 
 
-def unknown(kind: str, name: str, known: Collection[str]) -> str:
-    """ "unknown argument 'topk', did you mean top_k? known: ..." kind: "argument", "key", ..."""
+def known_hint(name: str, known: Collection[str]) -> str:
+    """How a message on an unknown `name` ends: ", did you mean top_k? known: ...", or
+    "; known: ..." where none is near."""
     meant = nearest(name, known)
-    hint = "" if meant is None else f", did you mean {meant}?"
-    return f"unknown {kind} {name!r}{hint or ';'} known: {', '.join(known)}"
+    hint = ";" if meant is None else f", did you mean {meant}?"
+    return f"{hint} known: {', '.join(known)}"
 
 
 def unknown_argument(what: str, name: str, known: Collection[str]) -> TypeError:
     """The error for an argument `name` of the call `what`, which takes `known`."""
-    return TypeError(f"{what}: {unknown('argument', name, known)}")
+    return TypeError(f"{what}: unknown argument {name!r}{known_hint(name, known)}")
 
 
 def suggests_arguments(call: Callable[P, T]) -> Callable[P, T]:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from contlm.analysis.geometry import mds, positions, similarity
-from contlm.analysis.response import entanglement, mae, stable_limits, stable_range
+from contlm.analysis.response import (
+    entanglement,
+    limits_reached,
+    mae,
+    stable_limits,
+    stable_range,
+)
 
 __all__ = [
     "entanglement",
+    "limits_reached",
     "mae",
     "mds",
     "positions",

@@ -25,6 +25,11 @@ from contlm.analysis.tables import (
 Floats = npt.NDArray[np.float64]
 
 FACTOR = 1.5
+# How much less likely than at the worse anchor the texts may be to the base model: 0.4 nats per
+# token. An anchor's texts are as coherent as this model gets in a style that is not the base's, so
+# style alone stays below. On the bundled models, what reads well lies below 1.45 at every attribute
+# and end, and where words come apart it is 1.6 and more, doubling within the next half of alpha.
+COHERENCE = 1.5
 # how many standard errors of a difference are taken for noise where no tolerance is given
 NOISE_ERRORS = 2.0
 
@@ -65,16 +70,22 @@ def entanglement(source: Any, held: float | None = None) -> pd.DataFrame:
 
 
 def stable_range(
-    source: Any, attr: str, factor: float = FACTOR, tolerance: float | None = None
+    source: Any,
+    attr: str,
+    factor: float = FACTOR,
+    tolerance: float | None = None,
+    coherence: float = COHERENCE,
 ) -> tuple[float, float]:
     """(low, high): the largest interval around [0, 1], in the swept alphas, where the score stays
-    monotone and the model sound (the paper's Figs. 3-4).
+    monotone, the model sound and its texts coherent (the paper's Figs. 3-4, which look at the first
+    two).
 
     Sound: perplexity at most `factor` times the worse anchor's, and each dist-n at least the worse
-    anchor's divided by `factor`, the anchors being alpha = 0 and 1; columns that the summary lacks
-    are not judged. Monotone: going outward, each score lies at or beyond every score between it and
-    the far anchor, less a tolerance, in the direction from the low anchor's score to the high
-    one's.
+    anchor's divided by `factor`, the anchors being alpha = 0 and 1. Coherent: base_perplexity, of
+    the generated texts under the base model, at most `coherence` times the worse anchor's.
+    Columns that the summary lacks are not judged. Monotone: going outward, each score lies at or
+    beyond every score between it and the far anchor, less a tolerance, in the direction from the
+    low anchor's score to the high one's.
 
     tolerance: how far a score may step back and still count as monotone, in units of the score.
         None takes twice the standard error of the difference of the two scores compared, from
@@ -82,51 +93,39 @@ def stable_range(
         end of the range. Rows of one seed share their random numbers, which makes it generous.
 
     (NaN, NaN) where [0, 1] itself is not stable. ValueError unless alpha 0 and 1 were swept, for a
-    factor below 1 or a negative tolerance, and for missing columns.
+    factor or coherence below 1 or a negative tolerance, and for missing columns.
     """
-    if not (math.isfinite(factor) and factor >= 1):
-        raise ValueError(f"factor: must be at least 1, got {factor!r}")
-    if tolerance is not None and not tolerance >= 0:
-        raise ValueError(f"tolerance: must not be negative, got {tolerance!r}")
-    table = summary_of(source)
-    line = line_of(table, attr)
-    require_columns(line, [f"score_{attr}"])
-    alphas = line[f"alpha_{attr}"].to_numpy()
-    low, high = _anchor_rows(alphas, attr)
-    scores = line[f"score_{attr}"].to_numpy(dtype=np.float64)
-    errors = _errors(line, attr) if tolerance is None else None
-    sound = _sound(line, low, high, factor)
-    direction = 1.0 if scores[high] >= scores[low] else -1.0
-
-    def holds(inner: int, outer: int) -> bool:
-        """Is `outer` at or beyond `inner`, on the side that it lies?"""
-        slack = tolerance if errors is None else NOISE_ERRORS * math.hypot(*errors[[inner, outer]])
-        step = direction * (scores[outer] - scores[inner]) * (1 if outer > inner else -1)
-        return bool(step >= -(slack or 0.0))
-
-    middle = range(low, high + 1)
-    if not all(sound[k] for k in middle) or not all(
-        holds(a, b) for a in middle for b in middle if a < b
-    ):
+    alphas, span = _stable_span(source, attr, factor, tolerance, coherence)
+    if span is None:
         return math.nan, math.nan
-    first, last = low, high
-    while first > 0 and sound[first - 1] and all(
-        holds(k, first - 1) for k in range(first, high + 1)
-    ):
-        first -= 1
-    while last + 1 < len(alphas) and sound[last + 1] and all(
-        holds(k, last + 1) for k in range(low, last + 1)
-    ):
-        last += 1
-    return float(alphas[first]), float(alphas[last])
+    return float(alphas[span[0]]), float(alphas[span[1]])
 
 
-def stable_limits(source: Any, attr: str, factor: float = FACTOR) -> dict[str, float]:
-    """What `stable_range` allows: column -> the greatest perplexity, and the least of each
-    dist-n, for those that the summary has."""
+def limits_reached(
+    source: Any,
+    attr: str,
+    factor: float = FACTOR,
+    tolerance: float | None = None,
+    coherence: float = COHERENCE,
+) -> tuple[bool, bool]:
+    """(low, high): whether each end of `stable_range`, whose arguments these are, is where
+    stability ends, and not merely where the sweep does.
+
+    False says that no alpha was swept beyond that end, so that the range may go on. (True, True)
+    where there is no range.
+    """
+    alphas, span = _stable_span(source, attr, factor, tolerance, coherence)
+    return (True, True) if span is None else (span[0] > 0, span[1] + 1 < len(alphas))
+
+
+def stable_limits(
+    source: Any, attr: str, factor: float = FACTOR, coherence: float = COHERENCE
+) -> dict[str, float]:
+    """What `stable_range` allows: column -> the greatest perplexity and base_perplexity, and the
+    least of each dist-n, for those that the summary has."""
     line = line_of(summary_of(source), attr)
     low, high = _anchor_rows(line[f"alpha_{attr}"].to_numpy(), attr)
-    return _limits(line, low, high, factor)
+    return _limits(line, low, high, factor, coherence)
 
 
 def mae(source: Any, truth: Any, attr: str) -> float:
@@ -192,20 +191,66 @@ def _anchor_rows(alphas: Floats, attr: str) -> tuple[int, int]:
     return rows[0], rows[1]
 
 
-def _limits(line: pd.DataFrame, low: int, high: int, factor: float) -> dict[str, float]:
-    limits = {}
-    if "perplexity" in line.columns:
-        limits["perplexity"] = factor * float(line["perplexity"].iloc[[low, high]].max())
-    for column in diversities(line):
-        limits[column] = float(line[column].iloc[[low, high]].min()) / factor
-    return limits
+def _stable_span(
+    source: Any, attr: str, factor: float, tolerance: float | None, coherence: float
+) -> tuple[Floats, tuple[int, int] | None]:
+    """The swept alphas, and which of them the stable range begins and ends at; None: none."""
+    for what, ratio in (("factor", factor), ("coherence", coherence)):
+        if not (math.isfinite(ratio) and ratio >= 1):
+            raise ValueError(f"{what}: must be at least 1, got {ratio!r}")
+    if tolerance is not None and not tolerance >= 0:
+        raise ValueError(f"tolerance: must not be negative, got {tolerance!r}")
+    line = line_of(summary_of(source), attr)
+    require_columns(line, [f"score_{attr}"])
+    alphas = line[f"alpha_{attr}"].to_numpy()
+    low, high = _anchor_rows(alphas, attr)
+    scores = line[f"score_{attr}"].to_numpy(dtype=np.float64)
+    errors = _errors(line, attr) if tolerance is None else None
+    sound = _sound(line, _limits(line, low, high, factor, coherence))
+    direction = 1.0 if scores[high] >= scores[low] else -1.0
+
+    def holds(inner: int, outer: int) -> bool:
+        """Is `outer` at or beyond `inner`, on the side that it lies?"""
+        slack = tolerance if errors is None else NOISE_ERRORS * math.hypot(*errors[[inner, outer]])
+        step = direction * (scores[outer] - scores[inner]) * (1 if outer > inner else -1)
+        return bool(step >= -(slack or 0.0))
+
+    middle = range(low, high + 1)
+    if not all(sound[k] for k in middle) or not all(
+        holds(a, b) for a in middle for b in middle if a < b
+    ):
+        return alphas, None
+    first, last = low, high
+    while first > 0 and sound[first - 1] and all(
+        holds(k, first - 1) for k in range(first, high + 1)
+    ):
+        first -= 1
+    while last + 1 < len(alphas) and sound[last + 1] and all(
+        holds(k, last + 1) for k in range(low, last + 1)
+    ):
+        last += 1
+    return alphas, (first, last)
 
 
-def _sound(line: pd.DataFrame, low: int, high: int, factor: float) -> npt.NDArray[Any]:
-    sound = np.isfinite(line.filter(regex="^(perplexity|dist_)")).all(axis=1).to_numpy()
-    for column, limit in _limits(line, low, high, factor).items():
+def _limits(
+    line: pd.DataFrame, low: int, high: int, factor: float, coherence: float
+) -> dict[str, float]:
+    anchors = line.iloc[[low, high]]
+    limits = {
+        column: allowed * float(anchors[column].max())
+        for column, allowed in (("perplexity", factor), ("base_perplexity", coherence))
+        if column in line.columns
+    }
+    return limits | {column: float(anchors[column].min()) / factor for column in diversities(line)}
+
+
+def _sound(line: pd.DataFrame, limits: Mapping[str, float]) -> npt.NDArray[Any]:
+    """[alphas]: within every limit, and a number at all."""
+    sound = np.ones(len(line), dtype=bool)
+    for column, limit in limits.items():
         values = line[column].to_numpy(dtype=np.float64)
-        sound = sound & (values <= limit if column == "perplexity" else values >= limit)
+        within = values >= limit if column in diversities(line) else values <= limit
+        sound &= np.isfinite(values) & within
     return sound
 
 

@@ -1,8 +1,9 @@
 """Reading a sweep's tables: which attributes, scores and lines stand in them.
 
 A *summary* has one row a point: `alpha_<attr>` and `lam_<attr>` (NaN and 0 where a point does not
-name the attribute), `score_<attr>` with `score_<attr>_sem`, `perplexity`, `dist_1` ... A *frame*
-has one row a text. Both are what `contlm.Sweep` holds; everything here takes either.
+name the attribute), `score_<attr>` with `score_<attr>_sem`, `perplexity`, `base_perplexity`,
+`dist_1` ... A *frame* has one row per text. Both are what `contlm.Sweep` holds; everything here
+takes either.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from contlm.model.perplexity import pooled_perplexity
 
 # points are written in decimals of a few places; closer ones are the same
 SAME = 1e-9
@@ -144,6 +147,10 @@ def _summarised(frame: pd.DataFrame) -> pd.DataFrame:
         found[column] = groups[column].mean()
         by_prompt = frame.groupby(["point", "prompt_index"])[column].mean().groupby("point")
         found[f"{column}_sem"] = by_prompt.sem()
+    if "base_perplexity" in frame:
+        found["base_perplexity"] = groups[["base_perplexity", "new_tokens", "finish_reason"]].apply(
+            lambda texts: pooled_perplexity(*(texts[column] for column in texts))
+        )
     return found.rename_axis("point").reset_index()
 
 
@@ -153,6 +160,8 @@ def _how_to_get(column: str) -> str:
         return f"give sweep() classifiers={{{name!r}: ...}}"
     if column == "perplexity":
         return "give sweep() a perplexity_text"
+    if column == "base_perplexity":
+        return 'let sweep() compute the metric "base_perplexity"'
     if column.startswith("dist_"):
         return 'let sweep() compute the metric "dist"'
     return "give a contlm.Sweep, its summary or its frame"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from contlm._common.arguments import known_hint
+
 Check: TypeAlias = Callable[[str, Any], Any]
 
 
@@ -75,9 +77,8 @@ def table(where: str, value: Any, fields: Mapping[str, Check]) -> dict[str, Any]
     found = _of_type(where or "the file", value, dict, "a table")
     for key in found:
         if key not in fields:
-            raise ValueError(
-                f"{_inside(where, key)}: unknown key; known: {', '.join(sorted(fields))}"
-            )
+            hint = known_hint(key, sorted(fields))
+            raise ValueError(f"{_inside(where, key)}: unknown key{hint}")
     return {key: fields[key](_inside(where, key), one) for key, one in found.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,12 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     begun = time.perf_counter()
     second = arguments.second
+    others = [name for name in zoo.adapter_pairs() if name != _ATTRIBUTE]
+    if second not in others:
+        raise ValueError(f"--second: must be one of {', '.join(others)}, got {second!r}")
     with tqdm(total=5, unit="step", bar_format="{l_bar}{bar}| {elapsed}") as bar:
         bar.set_description("loading the bundled model and its adapters")
         lm = zoo.load()
-        if second not in lm.attributes or second == _ATTRIBUTE:
-            others = [a for a in lm.attributes if a != _ATTRIBUTE]
-            raise ValueError(f"--second: must be one of {', '.join(others)}, got {second!r}")
         bar.update()
         bar.set_description("loading the attribute classifiers")
         classifiers = {
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         prompts = list(zoo.prompts())[:_PROMPTS]
         bar.set_description(f"moving {_ATTRIBUTE} from {_ALPHAS[0]:g} to {_ALPHAS[-1]:g}")
         alone = {_ATTRIBUTE: classifiers[_ATTRIBUTE]}
-        # measured, so that the plot can tell where the range of sound text ends
+        # measured, so that the stable range is that of a sound model and not of coherent text alone
         text = zoo.heldout_text()[:_HELDOUT_CHARACTERS]
         seed = arguments.seed
         line = _sweep(lm, prompts, _LINE, _SAMPLES, alone, seed=seed, perplexity_text=text)
@@ -110,20 +111,38 @@ def _show(line: Sweep, pair: Sweep, second: str) -> None:
     print(f"\n{_ATTRIBUTE} alone; the texts shown continue {prompt!r}")
     print(
         f"score: the classifier's mean over {texts} texts at that alpha, 0 is low and 1 is high\n"
+        "base_perplexity: theirs under the base model; text that falls apart has a high one\n"
     )
-    moved = [f"alpha_{_ATTRIBUTE}", f"score_{_ATTRIBUTE}"]
-    print_table(["alpha", "score", "text"], _rows(line, moved))
+    moved = [f"alpha_{_ATTRIBUTE}", f"score_{_ATTRIBUTE}", "base_perplexity"]
+    print_table(["alpha", "score", "base_perplexity", "text"], _rows(line, moved))
+    print(_range_said(line))
     print(f"\n{_ATTRIBUTE} and {second} together, lambda 1/2 each; the same prompt\n")
     shown = [f"{what}_{name}" for what in ("alpha", "score") for name in (_ATTRIBUTE, second)]
     headers = [_ATTRIBUTE, second, f"score {_ATTRIBUTE}", f"score {second}", "text"]
     print_table(headers, _rows(pair, shown))
 
 
+def _range_said(line: Sweep) -> str:
+    """The stable range, and which of its ends are merely those of the sweep."""
+    from contlm import analysis
+
+    low, high = analysis.stable_range(line, _ATTRIBUTE)
+    if math.isnan(low):
+        return "\nno stable range: not even alpha 0 to 1 is"
+    ends = zip(("low", "high"), analysis.limits_reached(line, _ATTRIBUTE), strict=True)
+    open_ends = [end for end, reached in ends if not reached]
+    beyond = f"; limit not reached at its {' and its '.join(open_ends)} end" if open_ends else ""
+    return (
+        f"\nstable range: alpha {low:g} to {high:g}{beyond} (score monotone, model sound, texts "
+        "coherent: contlm.analysis.stable_range)"
+    )
+
+
 def _rows(sweep: Sweep, columns: list[str]) -> list[list[str]]:
     """A row for each point: some columns of the summary, then the point's first text."""
     texts = sweep.frame.groupby("point")["text"].first()
     return [
-        [f"{point[c]:.2f}" if c.startswith("score") else f"{point[c]:g}" for c in columns]
+        [f"{point[c]:g}" if c.startswith("alpha") else f"{point[c]:.2f}" for c in columns]
         + [" ".join(texts[point["point"]].split())]
         for _, point in sweep.summary.iterrows()
     ]

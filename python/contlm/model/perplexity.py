@@ -130,6 +130,24 @@ def conditional_perplexity(
     return found
 
 
+def pooled_perplexity(
+    perplexities: Sequence[float], new_tokens: Sequence[int], finish_reasons: Sequence[str]
+) -> float:
+    """The perplexity of all texts together: exp of their whole loss over all their tokens.
+
+    perplexities, new_tokens, finish_reasons: [N], of a sweep's frame. The end-of-sequence token is
+    among the new tokens and not among those that `base_perplexity` counts. NaN where no text has
+    any.
+    """
+    ended = np.asarray(finish_reasons, dtype=object) == "eos"
+    counts = np.asarray(new_tokens, dtype=np.int64) - ended
+    kept = counts > 0
+    if not kept.any():
+        return float("nan")
+    losses = np.log(np.asarray(perplexities, dtype=np.float64)[kept])
+    return float(np.exp(losses @ counts[kept] / counts[kept].sum()))
+
+
 def check_options(
     max_length: int | None, stride: int, protocol: str, context: int
 ) -> tuple[int, int, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from contlm.analysis.response import FACTOR, NOISE_ERRORS, stable_range
+from contlm.analysis.response import COHERENCE, FACTOR, NOISE_ERRORS, stable_range
 from contlm.analysis.tables import SAME, attributes_of, lines_of, scored_attributes
 from contlm.plot.labels import interval, number, value_label
 
@@ -80,7 +80,8 @@ def ranges_section(table: pd.DataFrame) -> str:
         return ""
     return (
         "<section><h2>Stable ranges</h2><p class='hint'>Of the alphas that were swept: perplexity "
-        f"at most {FACTOR:g} times the worse anchor's, dist-n at least the worse anchor's divided "
+        f"at most {FACTOR:g} times the worse anchor's, base_perplexity of the texts at most "
+        f"{COHERENCE:g} times the worse anchor's, dist-n at least the worse anchor's divided "
         f"by {FACTOR:g}, and the score monotone up to {NOISE_ERRORS:g} standard errors of a "
         "difference.</p><table><thead><tr><th scope='col'>attribute</th><th scope='col'>α</th></tr>"
         f"</thead><tbody>{''.join(rows)}</tbody></table></section>"

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 from contlm._common.progress import OnProgress
-from contlm.sweep.task import Judges, Task
+from contlm.sweep.plan import Evaluators, SweepPlan
 from contlm.sweep.units import Unit
 from contlm.sweep.worker import Worker
 
@@ -56,12 +56,16 @@ def check_executor(executor: str | Mapping[str, Any] | None) -> dict[str, Any] |
 
 
 def open_executor(
-    options: Mapping[str, Any] | None, task: Task, lm: InterpolatedModel, judges: Judges, units: int
+    options: Mapping[str, Any] | None,
+    plan: SweepPlan,
+    lm: InterpolatedModel,
+    evaluators: Evaluators,
+    units: int,
 ) -> AbstractContextManager[Executor]:
     """An executor for at most `units` units."""
     if options is None:
-        return nullcontext(LocalExecutor(Worker(task, lm, judges)))
+        return nullcontext(LocalExecutor(Worker(plan, lm, evaluators)))
     from contlm.sweep.ray_executor import ray_executor
 
     rest = {key: value for key, value in options.items() if key != "kind"}
-    return ray_executor(task, lm, judges, units, **rest)
+    return ray_executor(plan, lm, evaluators, units, **rest)

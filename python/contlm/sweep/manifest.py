@@ -14,7 +14,7 @@ import torch
 
 from contlm._native import __version__, cpu_capability
 from contlm.loading.fingerprint import text_digest
-from contlm.sweep.task import Judges, Task
+from contlm.sweep.plan import Evaluators, SweepPlan
 
 if TYPE_CHECKING:
     from contlm.model.interpolated import InterpolatedModel
@@ -25,29 +25,29 @@ _NOTED = {"machine", "started", "from"}
 _SHOWN_DIFFERENCES = 5
 
 
-def make_manifest(lm: InterpolatedModel, task: Task, judges: Judges) -> dict[str, Any]:
+def make_manifest(lm: InterpolatedModel, plan: SweepPlan, evaluators: Evaluators) -> dict[str, Any]:
     """Plain JSON values. Hashes are read once a model, which takes a moment for a large one."""
     measured = None
-    if task.perplexity_text is not None:
-        measured = {"sha256": text_digest(task.perplexity_text), **task.perplexity_options}
+    if plan.perplexity_text is not None:
+        measured = {"sha256": text_digest(plan.perplexity_text), **plan.perplexity_options}
     return {
         "format": FORMAT,
         "versions": {"contlm": __version__, "torch": torch.__version__},
-        "seed": task.seed,
+        "seed": plan.seed,
         "sampling": {
-            "num_return_sequences": task.samples,
-            "max_new_tokens": task.max_new_tokens,
-            **task.sampling,
+            "num_return_sequences": plan.samples,
+            "max_new_tokens": plan.max_new_tokens,
+            **plan.sampling,
         },
-        "metrics": list(task.metrics),
+        "metrics": list(plan.metrics),
         "perplexity": measured,
         "model": _model(lm),
-        "classifiers": {name: judges.classifiers[name].fingerprint for name in task.scores},
-        "judge": None if judges.judge is None else _base(judges.judge),
-        "attributes": list(task.attributes),
-        "grid": task.grid.to_dict(),
-        "prompts": list(task.prompts),
-        "units": len(task.units()),
+        "classifiers": {name: evaluators.classifiers[name].fingerprint for name in plan.scores},
+        "judge": None if evaluators.judge is None else _base(evaluators.judge),
+        "attributes": list(plan.attributes),
+        "grid": plan.grid.to_dict(),
+        "prompts": list(plan.prompts),
+        "units": len(plan.units()),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "machine": _machine(lm),
     }
@@ -95,7 +95,6 @@ def _base(lm: InterpolatedModel) -> dict[str, Any]:
 
 def _machine(lm: InterpolatedModel) -> dict[str, Any]:
     packages = ("numpy", "pandas", "pyarrow", "tokenizers")
-    threads = None if lm.spec is None else lm.spec.threads
     return {
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -103,7 +102,7 @@ def _machine(lm: InterpolatedModel) -> dict[str, Any]:
         "processor": _processor(),
         "cpus": os.cpu_count(),
         "cpu_capability": cpu_capability(),
-        "threads": threads or torch.get_num_threads(),
+        "threads": lm.spec.threads or torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name(lm.device) if "cuda" in lm.device else None,
     }
 

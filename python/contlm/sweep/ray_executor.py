@@ -15,12 +15,13 @@ from contlm._common.progress import OnProgress
 from contlm.loading.spec import ClassifierSpec, ModelSpec
 from contlm.model.classifier import Classifier
 from contlm.model.interpolated import InterpolatedModel
-from contlm.sweep.task import Judges, Task
+from contlm.sweep.plan import Evaluators, SweepPlan
 from contlm.sweep.units import Unit
 from contlm.sweep.worker import Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
 
 # a machine that goes away costs the unit that ran there, not the sweep: units are deterministic
 _RESTARTS = 3
@@ -41,17 +42,17 @@ class Models:
 class RemoteWorker:
     """A Worker in another process; made an actor by `ray_executor`."""
 
-    def __init__(self, task: Task, models: Models) -> None:
+    def __init__(self, plan: SweepPlan, models: Models) -> None:
         torch.set_num_threads(models.threads)
         self._lm = InterpolatedModel.from_spec(models.lm)
-        self._judges = Judges(
+        self._evaluators = Evaluators(
             {name: Classifier.from_spec(spec) for name, spec in models.classifiers.items()},
             None if models.judge is None else InterpolatedModel.from_spec(models.judge),
         )
-        self._worker = Worker(task, self._lm, self._judges)
+        self._worker = Worker(plan, self._lm, self._evaluators)
 
     def fingerprints(self) -> dict[str, Any]:
-        return fingerprints(self._lm, self._judges)
+        return fingerprints(self._lm, self._evaluators)
 
     def compute(self, unit: Unit) -> pa.Table:
         return self._worker.compute(unit)
@@ -81,20 +82,23 @@ class RayExecutor:
                 yield unit, _result(reference)
 
 
-def fingerprints(lm: InterpolatedModel, judges: Judges) -> dict[str, Any]:
+def fingerprints(lm: InterpolatedModel, evaluators: Evaluators) -> dict[str, Any]:
     """The hashes of every model, without where it came from."""
     return {
         "model": _hashes(lm.fingerprint),
-        "classifiers": {name: c.fingerprint["sha256"] for name, c in judges.classifiers.items()},
-        "judge": None if judges.judge is None else _hashes(judges.judge.fingerprint),
+        "classifiers": {
+            name: classifier.fingerprint["sha256"]
+            for name, classifier in evaluators.classifiers.items()
+        },
+        "judge": None if evaluators.judge is None else _hashes(evaluators.judge.fingerprint),
     }
 
 
 @contextmanager
 def ray_executor(
-    task: Task,
+    plan: SweepPlan,
     lm: InterpolatedModel,
-    judges: Judges,
+    evaluators: Evaluators,
     units: int,
     *,
     workers: int | None = None,
@@ -106,7 +110,7 @@ def ray_executor(
     threads as the sweeping process has, since another number may round differently.
     """
     ray = _import_ray()
-    models = _portable(lm, judges)
+    models = _portable(lm, evaluators)
     count = None if workers is None else as_int("executor: workers", workers)
     if count is not None and count < 1:
         raise ValueError(f"executor: workers must be at least 1, got {count}")
@@ -117,8 +121,8 @@ def ray_executor(
     actors: list[Any] = []
     try:
         gpus = 1 if models.lm.device == "cuda" else 0
-        actors += _start_actors(task, models, min(units, _fitting(ray, models, gpus, count)), gpus)
-        _require_same(actors, fingerprints(lm, judges))
+        actors += _start_actors(plan, models, min(units, _fitting(ray, models, gpus, count)), gpus)
+        _require_same(actors, fingerprints(lm, evaluators))
         yield RayExecutor(actors)
     except KeyboardInterrupt:
         # stopping a local cluster takes more than the second that Ctrl-C may: it ends with us
@@ -142,15 +146,18 @@ def _import_ray() -> Any:
     return ray
 
 
-def _portable(lm: InterpolatedModel, judges: Judges) -> Models:
-    threads = lm.spec.threads or torch.get_num_threads()
+def _portable(lm: InterpolatedModel, evaluators: Evaluators) -> Models:
+    threads = torch.get_num_threads()
+    judge = evaluators.judge
+    if lm.spec is not None and lm.spec.threads:
+        threads = lm.spec.threads
     return Models(
         lm.spec.portable(threads),
         {
             name: classifier.spec.portable(threads)
-            for name, classifier in judges.classifiers.items()
+            for name, classifier in evaluators.classifiers.items()
         },
-        None if judges.judge is None else judges.judge.spec.portable(threads),
+        None if judge is None else judge.spec.portable(threads),
         threads,
     )
 
@@ -170,7 +177,7 @@ def _fitting(ray: Any, models: Models, gpus: int, wanted: int | None) -> int:
     return wanted or fit
 
 
-def _start_actors(task: Task, models: Models, count: int, gpus: int) -> list[Any]:
+def _start_actors(plan: SweepPlan, models: Models, count: int, gpus: int) -> list[Any]:
     import ray
 
     remote = ray.remote(RemoteWorker).options(
@@ -179,7 +186,7 @@ def _start_actors(task: Task, models: Models, count: int, gpus: int) -> list[Any
         max_restarts=_RESTARTS,
         max_task_retries=_RESTARTS,
     )
-    shared = ray.put(task)
+    shared = ray.put(plan)
     return [remote.remote(shared, models) for _ in range(max(1, count))]
 
 

@@ -28,11 +28,13 @@ class Sweep:
 
     frame: one row a generated text, by point, then prompt, then sample: point (index into
         .points), alpha_*, lam_* (NaN and 0 where a point does not name the attribute),
-        prompt_index, sample, prompt, text, new_tokens, finish_reason, score_* and, with a judge,
-        conditional_perplexity.
+        prompt_index, sample, prompt, text, new_tokens, finish_reason, score_*, with a judge
+        conditional_perplexity, and base_perplexity: exp of the mean loss per new token under the
+        base model given the prompt, without the end-of-sequence token; NaN for an empty text.
     summary: one row a point: alpha_*, lam_*, texts, score_* (mean), score_*_sem (standard error of
-        the mean over prompts), perplexity, dist_1 .. dist_3, self_bleu, length (words a text),
-        conditional_perplexity (mean), tokens_per_s; those that were asked for.
+        the mean over prompts), perplexity, base_perplexity (of all its texts' tokens together),
+        dist_1 .. dist_3, self_bleu, length (words per text), conditional_perplexity (mean),
+        tokens_per_s; those that were asked for.
     manifest: versions, seed, sampling, hashes of every model, grid, prompts, machine.
     complete: False after an interruption; frame and summary then hold the finished units.
     """
@@ -56,7 +58,8 @@ class Sweep:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """What the finished units took, by what they did: "generate", "score", "perplexity"."""
+        """What the finished units took, by what they did: "generate", "score" (with the judge),
+        "base_perplexity", "perplexity"."""
         spent: dict[str, float] = {}
         for table in self._tables.values():
             for part, seconds in note_of(table)["seconds"].items():

@@ -1,4 +1,4 @@
-"""Runs a task: what is finished is taken up, the rest computed, and Ctrl-C keeps what there is."""
+"""Runs a plan: what is finished is taken up, the rest computed, and Ctrl-C keeps what there is."""
 
 from __future__ import annotations
 
@@ -11,58 +11,58 @@ from typing import TYPE_CHECKING, Any
 from contlm._common.progress import work_bar
 from contlm.sweep.executors import check_executor, open_executor
 from contlm.sweep.manifest import make_manifest
+from contlm.sweep.plan import Evaluators, SweepPlan
 from contlm.sweep.result import Sweep
 from contlm.sweep.store import MemoryStore, open_folder
-from contlm.sweep.task import Judges, Task
 from contlm.sweep.units import Unit
 
 if TYPE_CHECKING:
     from contlm.model.interpolated import InterpolatedModel
 
 
-def run_task(
+def run_plan(
     lm: InterpolatedModel,
-    task: Task,
-    judges: Judges,
+    plan: SweepPlan,
+    evaluators: Evaluators,
     *,
     out: str | os.PathLike[str] | None,
     resume: bool,
     progress: bool,
     executor: str | Mapping[str, Any] | None,
 ) -> Sweep:
-    """All units of `task`, or those that were finished when Ctrl-C came."""
+    """All units of `plan`, or those that were finished when Ctrl-C came."""
     options = check_executor(executor)
-    units = task.units()
-    manifest = make_manifest(lm, task, judges)
+    units = plan.units()
+    manifest = make_manifest(lm, plan, evaluators)
     with _open_store(out, manifest, units, resume) as store:
         waiting = [unit for unit in units if unit.index not in store.tables]
         try:
             if waiting:
-                _compute(task, store, waiting, lm, judges, options, progress)
+                _compute(plan, store, waiting, lm, evaluators, options, progress)
         except KeyboardInterrupt:
             _warn_interrupted(len(store.tables), len(units), out)
         return Sweep(store.manifest, store.tables)
 
 
 def _compute(
-    task: Task,
+    plan: SweepPlan,
     store: MemoryStore,
     waiting: list[Unit],
     lm: InterpolatedModel,
-    judges: Judges,
+    evaluators: Evaluators,
     options: Mapping[str, Any] | None,
     progress: bool,
 ) -> None:
-    tokens = sum(map(task.most_tokens, waiting))
+    tokens = sum(map(plan.most_tokens, waiting))
     pieces = len(waiting) + len(store.tables)
     with (
-        open_executor(options, task, lm, judges, len(waiting)) as execute,
+        open_executor(options, plan, lm, evaluators, len(waiting)) as execute,
         work_bar(progress, "sweeping", tokens, pieces, len(store.tables)) as bar,
     ):
         for unit, table in execute.run(waiting, bar.moved):
             store.put(unit.index, table)
             made = sum(table.column("new_tokens").to_pylist())
-            bar.finished(made, task.most_tokens(unit))
+            bar.finished(made, plan.most_tokens(unit))
 
 
 def _open_store(

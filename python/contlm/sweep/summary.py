@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from contlm import metrics
+from contlm.model.perplexity import pooled_perplexity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,10 @@ def summarize(
         row = _point_row(at, group, manifest)
         if manifest["perplexity"] is not None:
             row["perplexity"] = perplexity.get(at, float("nan"))
+        if "base_perplexity" in group:
+            row["base_perplexity"] = pooled_perplexity(
+                group["base_perplexity"], group["new_tokens"], group["finish_reason"]
+            )
         row |= _text_metrics(group, manifest["metrics"])
         if "conditional_perplexity" in group:
             # pandas leaves out the NaN of empty texts
@@ -96,4 +101,5 @@ def _frame_columns(manifest: Mapping[str, Any]) -> list[str]:
     rest = ["prompt_index", "sample", "prompt", "text", "new_tokens", "finish_reason"]
     scores = [f"score_{name}" for name in manifest["classifiers"]]
     judged = ["conditional_perplexity"] if manifest["judge"] is not None else []
-    return ["point", *at, *rest, *scores, *judged]
+    coherence = [name for name in manifest["metrics"] if name == "base_perplexity"]
+    return ["point", *at, *rest, *scores, *judged, *coherence]

@@ -1,7 +1,8 @@
-"""The units that a sweep is cut into: each is one generate call, and all or nothing.
+"""The units that a sweep is split into: each is one generate call, and all or nothing.
 
-The cut depends on the configuration alone, never on what is finished already or on who computes it:
-that is what makes a resumed sweep, and one on many machines, equal to an unbroken one bit for bit.
+The split depends on the configuration alone, never on what is finished already or on who computes
+it: that is what makes a resumed sweep, and one on many machines, equal to an unbroken one bit for
+bit.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Unit:
         return len(self.points) * len(self.prompts) * samples
 
 
-def cut(
+def split_into_units(
     points: Sequence[Hashable],
     prompts: Sequence[Hashable],
     samples: int,
@@ -39,7 +40,7 @@ def cut(
     max_rows: int = MAX_ROWS,
 ) -> list[Unit]:
     """Units of consecutive points until one has `min_rows` rows; a point of more than `max_rows` is
-    cut into blocks of prompts.
+    split into blocks of prompts.
 
     points: a key for each, equal where the coefficients are; such points never share a unit, and
     equal prompts always share a block, because the engine's random numbers depend on how often a

@@ -8,11 +8,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from contlm._common.progress import OnProgress
 from contlm.grid.points import point_columns
 from contlm.model.generation import Generation
-from contlm.sweep.task import Judges, Task
+from contlm.sweep.plan import Evaluators, SweepPlan
 from contlm.sweep.units import Unit
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ NOTE_KEY = b"contlm.unit"
 
 
 class Worker:
-    """A task with the models that it runs on."""
+    """A plan with the models that it runs on."""
 
-    def __init__(self, task: Task, lm: InterpolatedModel, judges: Judges) -> None:
-        self._task = task
+    def __init__(self, plan: SweepPlan, lm: InterpolatedModel, evaluators: Evaluators) -> None:
+        self._plan = plan
         self._lm = lm
-        self._judges = judges
+        self._evaluators = evaluators
 
     def compute(self, unit: Unit, on_progress: OnProgress | None = None) -> pa.Table:
         """The unit's rows, point-major, then prompt, then sample.
@@ -45,63 +46,86 @@ class Worker:
         generated = time.perf_counter()
         columns = self._columns(unit, generation)
         scored = time.perf_counter()
+        if "base_perplexity" in self._plan.metrics:
+            columns["base_perplexity"] = self._base_perplexity(columns, generation)
+        judged = time.perf_counter()
         perplexities = {str(p): self._perplexity(p) for p in unit.measured}
         measured = time.perf_counter()
         note = {
             **describe(unit),
-            "perplexity": {} if self._task.perplexity_text is None else perplexities,
+            "perplexity": {} if self._plan.perplexity_text is None else perplexities,
             "new_tokens": _tokens_by_point(columns),
             "mode": generation.stats["mode"],
             "seconds": {
                 "generate": generated - begun,
                 "score": scored - generated,
-                "perplexity": measured - scored,
+                "base_perplexity": judged - scored,
+                "perplexity": measured - judged,
             },
         }
         return pa.table(columns).replace_schema_metadata({NOTE_KEY: json.dumps(note)})
 
     def _generate(self, unit: Unit, on_progress: OnProgress | None) -> Generation:
-        task = self._task
+        plan = self._plan
         return self._lm.generate(
-            [task.prompt_ids[i] for _ in unit.points for i in unit.prompts],
-            point=[task.grid[p] for p in unit.points for _ in unit.prompts],
-            num_return_sequences=task.samples,
-            max_new_tokens=task.max_new_tokens,
-            seed=task.seed,
+            [plan.prompt_ids[i] for _ in unit.points for i in unit.prompts],
+            point=[plan.grid[p] for p in unit.points for _ in unit.prompts],
+            num_return_sequences=plan.samples,
+            max_new_tokens=plan.max_new_tokens,
+            seed=plan.seed,
             progress=on_progress or False,
-            **task.sampling,
+            **plan.sampling,
         )
 
     def _columns(self, unit: Unit, generation: Generation) -> dict[str, Any]:
-        task = self._task
-        each = len(unit.prompts) * task.samples
-        prompts = np.tile(np.repeat(unit.prompts, task.samples), len(unit.points))
+        plan = self._plan
+        each = len(unit.prompts) * plan.samples
+        prompts = np.tile(np.repeat(unit.prompts, plan.samples), len(unit.points))
         points = np.repeat(np.array(unit.points, dtype=np.int64), each)
-        shown = [task.shown[i] for i in prompts]
+        shown = [plan.shown[i] for i in prompts]
         columns: dict[str, Any] = {
             "point": points,
-            **point_columns([task.grid[int(p)] for p in points], task.attributes),
+            **point_columns([plan.grid[int(p)] for p in points], plan.attributes),
             "prompt_index": prompts.astype(np.int64),
-            "sample": np.tile(np.arange(task.samples, dtype=np.int64), len(points) // task.samples),
+            "sample": np.tile(np.arange(plan.samples, dtype=np.int64), len(points) // plan.samples),
             "prompt": shown,
             "text": generation.texts,
             "new_tokens": np.array([len(ids) for ids in generation.token_ids], dtype=np.int64),
             "finish_reason": generation.finish_reasons,
         }
-        for name in task.scores:
-            columns[f"score_{name}"] = self._judges.classifiers[name].score(generation.texts)
-        if self._judges.judge is not None:
-            columns["conditional_perplexity"] = self._judges.judge.conditional_perplexity(
+        for name in plan.scores:
+            columns[f"score_{name}"] = self._evaluators.classifiers[name].score(generation.texts)
+        if self._evaluators.judge is not None:
+            columns["conditional_perplexity"] = self._evaluators.judge.conditional_perplexity(
                 shown, generation.texts
             )
         return columns
 
+    def _base_perplexity(
+        self, columns: dict[str, Any], generation: Generation
+    ) -> npt.NDArray[np.float64]:
+        """[rows]: exp of the mean NLL per new token, given the prompt's tokens, at c = 0.
+
+        Of the very ids that were drawn: what decoding and tokenizing again would make of broken
+        text is other tokens. Without the end-of-sequence token, so that it judges what is read; NaN
+        for an empty text.
+        """
+        return self._lm.conditional_perplexity(
+            [self._plan.prompt_ids[i] for i in columns["prompt_index"]],
+            [
+                ids[:-1] if reason == "eos" else ids
+                for ids, reason in zip(
+                    generation.token_ids, generation.finish_reasons, strict=True
+                )
+            ],
+        )
+
     def _perplexity(self, point: int) -> float | None:
-        task = self._task
-        if task.perplexity_text is None:
+        plan = self._plan
+        if plan.perplexity_text is None:
             return None
         return self._lm.perplexity(
-            task.perplexity_text, point=task.grid[point], **task.perplexity_options
+            plan.perplexity_text, point=plan.grid[point], **plan.perplexity_options
         )
 
 

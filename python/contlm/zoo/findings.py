@@ -59,7 +59,7 @@ class Findings:
         names = self.lm.attributes
         inner = self._sweep(reduce(add, [grid.line(name) for name in names]))
         outer = self._sweep(reduce(add, [grid.line(name, *LINE) for name in names]), True)
-        scores, perplexity, diversity = [], [], []
+        scores, perplexity, coherence, diversity = [], [], [], []
         for name in names:
             near, far = _line(inner, name), _line(outer, name)
             own = near[f"score_{name}"]
@@ -67,6 +67,7 @@ class Findings:
             low, high = analysis.stable_range(outer, name)
             scores.append([name, *_two(own.loc[list(QUARTERS)]), rises, f"{low:g} to {high:g}"])
             perplexity.append([name, *_two(far.loc[list(SHOWN), "perplexity"])])
+            coherence.append([name, *_two(far.loc[list(SHOWN), "base_perplexity"])])
             diversity += [
                 [f"{name}, dist-{n}", *_two(far.loc[list(SHOWN), f"dist_{n}"])] for n in (1, 3)
             ]
@@ -78,6 +79,7 @@ class Findings:
             "scores": _table(["alpha", *quarters, "rises", "stable range"], scores),
             "beyond": _table(["alpha", *alphas], beyond),
             "perplexity": _table(["alpha", *alphas], perplexity),
+            "coherence": _table(["alpha", *alphas], coherence),
             "diversity": _table(["alpha", *alphas], diversity),
         }
 
