@@ -8,6 +8,7 @@ from typing import Any
 
 from contlm._native import Engine
 from contlm.broadcast import Floats, points_for
+from contlm.companions import Companions
 from contlm.fingerprint import model_fingerprint
 from contlm.opening import ModelOpening
 from contlm.point import Point, anchor_names, coefficient_row
@@ -30,6 +31,8 @@ class Standing:
         self._source = source
         self._notes = tuple(notes)
         self._opening = opening
+        # a prompt and classifiers that suit it, where whoever opened it knows some
+        self.companions: Companions | None = None
 
     @property
     def attributes(self) -> tuple[str, ...]:

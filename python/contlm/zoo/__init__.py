@@ -66,5 +66,8 @@ def load(**kwargs: Any) -> contlm.Interpolator:
         **kwargs: passed on to ``contlm.Interpolator.from_pretrained``.
     """
     from contlm import Interpolator
+    from contlm.companions import Companions
 
-    return Interpolator.from_pretrained(base_path(), attributes=adapter_pairs(), **kwargs)
+    lm = Interpolator.from_pretrained(base_path(), attributes=adapter_pairs(), **kwargs)
+    lm.companions = Companions(prompts()[0], {name: classifier_path(name) for name in _ATTRIBUTES})
+    return lm
