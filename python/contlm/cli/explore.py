@@ -41,6 +41,12 @@ def add_parser(commands: Any) -> None:
         default=[],
         help="a classifier whose score is shown (default: the bundled ones, for the bundled model)",
     )
+    parser.add_argument(
+        "--samples", type=int, default=8, help="texts that scores are means of (default: 8)"
+    )
+    parser.add_argument(
+        "--top-p", type=float, default=1.0, help="sample from the likeliest tokens (default: 1)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=0, help="(default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
@@ -60,6 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         dict(_classifier(text) for text in arguments.classifier) or None,
         alpha=weights_of("--alpha", arguments.alpha),
         lam=weights_of("--lam", arguments.lam),
+        samples=arguments.samples,
+        top_p=arguments.top_p,
         concurrent=_CONCURRENT,
     )
     if arguments.host not in _LOOPBACK:

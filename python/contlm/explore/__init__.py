@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from contlm.classifier import Classifier
+from contlm.companions import Companions
+from contlm.explore.model import Model
 from contlm.explore.session import Session
 from contlm.explore.settings import Settings
 from contlm.point import Point
 
 if TYPE_CHECKING:
     from contlm.explore.widget import ExploreWidget
-    from contlm.interpolator import Interpolator
 
 __all__ = ["Classifiers", "Session", "Settings", "make_session", "show"]
 
@@ -28,7 +28,7 @@ Classifiers: TypeAlias = Mapping[str, "Classifier | str | os.PathLike[str]"]
 _PROMPT = "One morning,"
 
 
-def show(lm: Interpolator, prompt: str | None, classifiers: Any, **options: Any) -> ExploreWidget:
+def show(lm: Model, prompt: str | None, classifiers: Any, **options: Any) -> ExploreWidget:
     """The notebook's face; `Interpolator.explore` documents the arguments.
 
     ModuleNotFoundError, with the command to install it, without anywidget.
@@ -41,7 +41,7 @@ def show(lm: Interpolator, prompt: str | None, classifiers: Any, **options: Any)
 
 
 def make_session(
-    lm: Interpolator,
+    lm: Model,
     prompt: str | None = None,
     classifiers: Classifiers | None = None,
     *,
@@ -49,22 +49,26 @@ def make_session(
     lam: Mapping[str, float] | float | None = None,
     max_new_tokens: int = 40,
     temperature: float = 1.0,
+    top_p: float = 1.0,
     seed: int = 0,
+    samples: int = 8,
     concurrent: int = 1,
 ) -> Session:
     """A session that begins at these settings.
 
-    prompt, classifiers: None takes the bundled ones where `lm` is the bundled model.
+    prompt, classifiers: None takes those that the model brings along (`lm.companions`).
     alpha: None begins with the first attribute at its high end.
+    samples: texts of each side that scores are means of.
     """
-    bundled = _is_bundled(lm)
+    companions = lm.companions or Companions(_PROMPT, {})
     if prompt is None:
-        prompt = _bundled_prompt() if bundled else _PROMPT
+        prompt = companions.prompt
     if classifiers is None:
-        classifiers = _bundled_classifiers(lm) if bundled else {}
+        classifiers = companions.classifiers
     if alpha is None and lam is None and lm.attributes:
         alpha = {lm.attributes[0]: 1.0}
-    initial = Settings(prompt, Point(alpha, lam), max_new_tokens, temperature, seed)
+    point = Point(alpha, lam)
+    initial = Settings(prompt, point, max_new_tokens, temperature, top_p, seed, samples)
     return Session(lm, _opened(classifiers, lm), initial, concurrent)
 
 
@@ -78,7 +82,7 @@ def missing(error: ModuleNotFoundError) -> ModuleNotFoundError:
     )
 
 
-def _opened(classifiers: Classifiers, lm: Interpolator) -> dict[str, Classifier]:
+def _opened(classifiers: Classifiers, lm: Model) -> dict[str, Classifier]:
     if not isinstance(classifiers, Mapping):
         raise TypeError(
             "classifiers: must be a dict attribute -> Classifier or directory, got "
@@ -89,25 +93,4 @@ def _opened(classifiers: Classifiers, lm: Interpolator) -> dict[str, Classifier]
         if isinstance(given, Classifier)
         else Classifier.from_pretrained(given, device=lm.device)
         for name, given in classifiers.items()
-    }
-
-
-def _is_bundled(lm: Interpolator) -> bool:
-    from contlm import zoo
-
-    name = lm._source.name
-    return bool(name) and Path(name).absolute() == zoo.base_path().absolute()
-
-
-def _bundled_prompt() -> str:
-    from contlm import zoo
-
-    return zoo.prompts()[0]
-
-
-def _bundled_classifiers(lm: Interpolator) -> dict[str, Path]:
-    from contlm import zoo
-
-    return {
-        name: zoo.classifier_path(name) for name in lm.attributes if name in zoo.adapter_pairs()
     }
