@@ -47,11 +47,11 @@ def make_session(
     *,
     alpha: Mapping[str, float] | float | None = None,
     lam: Mapping[str, float] | float | None = None,
-    max_new_tokens: int = 40,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    seed: int = 0,
-    samples: int = 8,
+    max_new_tokens: int = Settings.max_new_tokens,
+    temperature: float = Settings.temperature,
+    top_p: float = Settings.top_p,
+    seed: int = Settings.seed,
+    samples: int = Settings.samples,
     concurrent: int = 1,
 ) -> Session:
     """A session that begins at these settings.

@@ -254,7 +254,7 @@ class Run:
 
 
 class _Cancelled(Exception):
-    """Raised in the streamer: the engine gives up at the next token."""
+    """Raised in what `generate` calls back: the engine gives up at the next token."""
 
 
 @dataclass(frozen=True)
