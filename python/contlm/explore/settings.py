@@ -43,8 +43,9 @@ class Settings:
             self.prompt.encode()
         except UnicodeEncodeError:
             raise ValueError("prompt: must be valid text, got half of a surrogate pair") from None
-        if as_int("max_new_tokens", self.max_new_tokens) < 1:
-            raise ValueError(f"max_new_tokens: must be at least 1, got {self.max_new_tokens}")
+        # how many fit the model's context is the engine's to say; this is what an engine can count
+        if not 1 <= as_int("max_new_tokens", self.max_new_tokens) < 1 << 31:
+            raise ValueError(f"max_new_tokens: must lie in [1, 2^31), got {self.max_new_tokens}")
         if as_number("temperature", self.temperature) < 0:
             raise ValueError(
                 f"temperature: must be at least 0 (0: the likeliest token each time), got "
