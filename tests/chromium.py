@@ -108,10 +108,23 @@ class Page:
                 "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code
             )
 
-    def view(self, width: int, height: int, scheme: str = "light", scale: float = 1) -> None:
-        """The window's size in CSS pixels, and the system's colour scheme."""
-        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+    def tap(self, x: float, y: float) -> None:
+        """A finger put down and lifted, in CSS pixels of the window."""
+        self.call("Input.dispatchTouchEvent", type="touchStart", touchPoints=[{"x": x, "y": y}])
+        self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
+    def view(
+        self,
+        width: int,
+        height: int,
+        scheme: str = "light",
+        scale: float = 1,
+        phone: bool = False,
+    ) -> None:
+        """The window's size in CSS pixels, and the system's colour scheme; a phone is touched."""
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": phone}
         self.call("Emulation.setDeviceMetricsOverride", **size)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=phone)
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=features)
 

@@ -3,6 +3,7 @@ over HTTP."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import http.client
 import json
@@ -11,8 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +23,10 @@ import numpy as np
 import pytest
 from contlm import Point, zoo
 from contlm.explore import Session, Settings, make_session
-from contlm.explore.events import Done, Event, Failed, Scores, Text, event_json
+from contlm.explore.events import Done, Event, Failed, Scores, Shown, Text, event_json
+from contlm.explore.fluency import FAR_OFF_FACTOR, FAR_OFF_FLOOR, base_perplexity, far_off
+from contlm.explore.settings import MAX_SAMPLES
+from contlm.loading.companions import Companions
 
 PROMPT = "The fox"
 LONG = {"max_new_tokens": 400, "seed": 1}
@@ -82,6 +87,11 @@ def settings(**changes: Any) -> Settings:
     return Settings(**{**chosen, **changes})
 
 
+def shown(events: Iterable[Event]) -> Shown:
+    (found,) = (e for e in events if isinstance(e, Shown))
+    return found
+
+
 def streamed(events: Sequence[Event]) -> dict[str, str]:
     texts = {"base": "", "point": ""}
     for event in events:
@@ -95,7 +105,8 @@ def streamed(events: Sequence[Event]) -> dict[str, str]:
 
 
 def test_settings_survive_json() -> None:
-    before = settings(point=Point({"a": 1.5, "b": -1}, {"a": 0.25, "b": 1}), temperature=0.5)
+    point = Point({"a": 1.5, "b": -1}, {"a": 0.25, "b": 1})
+    before = settings(point=point, temperature=0.5, top_p=0.9, samples=3)
     assert Settings.from_json(json.loads(json.dumps(before.to_json())), ["a", "b"]) == before
     shares = Settings.from_json({"prompt": "", "alpha": {"a": 1, "b": 0}, "lam": None}, ["a", "b"])
     assert shares.point == Point({"a": 1, "b": 0}, {"a": 0.5, "b": 0.5})
@@ -113,10 +124,19 @@ BAD = [
     ({"prompt": "", "alpha": {"a": "1"}}, TypeError, r"alpha\['a'\]: must be a number"),
     ({"prompt": "", "alpha": {"a": float("nan")}}, ValueError, "must be finite"),
     ({"prompt": "", "alpha": {"a": 1}, "lam": {"b": 1}}, ValueError, "lam: names 'b'"),
-    ({"prompt": "", "max_new_tokens": 0}, ValueError, "max_new_tokens: must be at least 1"),
+    ({"prompt": "", "max_new_tokens": 0}, ValueError, "max_new_tokens: must lie in"),
+    ({"prompt": "", "max_new_tokens": 10**30}, ValueError, "max_new_tokens: must lie in"),
     ({"prompt": "", "max_new_tokens": 1.5}, TypeError, "max_new_tokens: must be an int"),
     ({"prompt": "", "temperature": -1}, ValueError, "temperature: must be at least 0"),
     ({"prompt": "", "temperature": None}, TypeError, "temperature: must be a number"),
+    ({"prompt": "", "temperature": 10**400}, ValueError, "temperature: must fit a double"),
+    ({"prompt": "", "alpha": {"a": -(10**400)}}, ValueError, "must fit a double"),
+    ({"prompt": "", "top_p": 0}, ValueError, r"top_p: must lie in \(0, 1\]"),
+    ({"prompt": "", "top_p": 1.5}, ValueError, "top_p: must lie in"),
+    ({"prompt": "", "top_p": "1"}, TypeError, "top_p: must be a number"),
+    ({"prompt": "", "samples": 0}, ValueError, "samples: must lie in"),
+    ({"prompt": "", "samples": MAX_SAMPLES + 1}, ValueError, "samples: must lie in"),
+    ({"prompt": "", "samples": 2.5}, TypeError, "samples: must be an int"),
     ({"prompt": "", "seed": -1}, ValueError, "seed: must be in"),
     ({"prompt": "", "seed": True}, TypeError, "seed: must be an int"),
 ]
@@ -128,50 +148,209 @@ def test_bad_settings_are_refused(data: Any, error: type[Exception], message: st
         Settings.from_json(data, ["a", "b"])
 
 
-def test_the_code_gives_the_text_again(session: Session) -> None:
-    for chosen in (settings(), settings(temperature=0), settings(point=Point())):
-        *_, done = session.start(chosen)
-        assert isinstance(done, Done)
-        assert eval(done.code, {"lm": session.lm}).texts == [done.texts["point"]]
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "Infinity", "-Infinity", "NaN"])
+def test_numbers_that_are_none_are_refused(number: str) -> None:
+    """JSON, as Python reads it, has infinities: every field that takes a number turns them away."""
+    fields = ("max_new_tokens", "temperature", "top_p", "seed", "samples")
+    bodies = [f'"{name}": {number}' for name in fields]
+    bodies += [f'"alpha": {{"a": {number}}}', f'"alpha": {{"a": 1}}, "lam": {{"a": {number}}}']
+    bodies += [f'"alpha": {number}', f'"lam": {number}']
+    for body in bodies:
+        with pytest.raises((ValueError, TypeError), match=r": must be .*got (float )?-?(inf|nan)"):
+            Settings.from_json(json.loads(f'{{"prompt": "", {body}}}'), ["a"])
+
+
+def test_the_code_gives_the_texts_again(session: Session) -> None:
+    for changes in ({}, {"temperature": 0}, {"point": Point()}, {"top_p": 0.5, "samples": 1}):
+        found = shown(session.start(settings(**changes)))
+        texts = eval(found.code, {"lm": session.lm}).texts
+        assert texts[0] == found.texts["point"]
+        assert len(texts) == (8 if changes in ({}, {"point": Point()}) else 1)
+
+
+class Asked:
+    """A model that remembers what `generate` was asked."""
+
+    def __init__(self, lm: contlm.Interpolator) -> None:
+        self.lm = lm
+        self.calls: list[dict[str, Any]] = []
+        self.made: list[contlm.Generation] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.lm, name)
+
+    def generate(self, prompts: list[str], **options: Any) -> contlm.Generation:
+        self.calls.append({"prompts": prompts, **options})
+        self.made.append(self.lm.generate(prompts, **options))
+        return self.made[-1]
+
+
+def test_sampling_reaches_generate(lm: contlm.Interpolator) -> None:
+    asked: Any = Asked(lm)
+    session = Session(asked)
+    for changes in ({"temperature": 0.5, "top_p": 0.8}, {"temperature": 0, "top_p": 0.8}):
+        list(session.start(settings(**changes)))
+    warm, greedy = asked.calls
+    assert warm["temperature"] == 0.5 and warm["top_p"] == 0.8 and "do_sample" not in warm
+    assert greedy["do_sample"] is False and "temperature" not in greedy
 
 
 # -- session --------------------------------------------------------------------------------------
 
 
 def test_events_of_a_run(session: Session) -> None:
-    events = list(session.start(settings(max_new_tokens=60)))
-    assert [type(e) for e in events].count(Done) == 1
-    done = events[-1]
-    assert isinstance(done, Done)
-    assert streamed(events) == done.texts
-    last = {e.attribute: e.scores for e in events if isinstance(e, Scores)}
-    assert set(last) == {"sentiment", "humor"}
-    for name, classifier in session.classifiers.items():
-        expected = classifier.score([done.texts["base"], done.texts["point"]])
-        np.testing.assert_allclose([last[name]["base"], last[name]["point"]], expected, atol=1e-6)
-    assert set(done.finish_reasons) == {"base", "point"} and done.stats["rows"] == 2
+    events = list(session.start(settings(max_new_tokens=60, samples=6)))
+    found = shown(events)
+    assert events[-1] == Done(6) and [type(e) for e in events].count(Done) == 1
+    assert streamed(events) == found.texts
+    assert set(found.finish_reasons) == {"base", "point"} and found.stats["rows"] == 2
+    # the shown text by itself, then 4 and 1 more: the batches that classifiers read
+    after = events[events.index(found) + 1 :]
+    counts = [e.samples for e in after if isinstance(e, Scores) and e.attribute == "humor"]
+    assert counts == [1, 5, 6]
     json.dumps([event_json(e) for e in events], allow_nan=False)
+
+
+def test_scores_are_means_over_samples_of_one_seed(
+    lm: contlm.Interpolator, classifiers: dict[str, contlm.Classifier]
+) -> None:
+    asked: Any = Asked(lm)
+    chosen = settings(samples=6)
+    events = list(Session(asked, classifiers).start(chosen))
+    first, rest = asked.calls
+    assert "num_return_sequences" not in first and rest["num_return_sequences"] == 6
+    assert rest["point"] == first["point"] == [Point(), chosen.point]
+    # common random numbers: both sides and the shown texts are the first of one call each
+    for side, point in (("base", Point()), ("point", chosen.point)):
+        options = {"point": point, "max_new_tokens": 12, "seed": 3, "num_return_sequences": 6}
+        texts = lm.generate(PROMPT, **options).texts
+        assert texts[0] == shown(events).texts[side]
+        for name, classifier in classifiers.items():
+            last = [e for e in events if isinstance(e, Scores) and e.attribute == name][-1]
+            values = classifier.score(texts)
+            assert last.samples == 6
+            assert last.means[side] == pytest.approx(values.mean(), abs=1e-6)
+            error = np.std(values, ddof=1) / np.sqrt(6)
+            assert last.errors[side] == pytest.approx(error, abs=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{"samples": 1}, {"temperature": 0}])
+def test_one_text_has_no_error(
+    lm: contlm.Interpolator, classifiers: Any, changes: dict[str, Any]
+) -> None:
+    asked: Any = Asked(lm)
+    events = list(Session(asked, classifiers).start(settings(**changes)))
+    assert events[-1] == Done(1) and len(asked.calls) == 1
+    found = [e for e in events if isinstance(e, Scores)]
+    assert found and all(e.samples == 1 and np.isnan(list(e.errors.values())).all() for e in found)
+    assert event_json(found[-1])["errors"] == {"base": None, "point": None}
+
+
+def test_without_classifiers_nothing_more_is_sampled(lm: contlm.Interpolator) -> None:
+    asked: Any = Asked(lm)
+    assert list(Session(asked).start(settings()))[-1] == Done(1)
+    assert len(asked.calls) == 1
+
+
+def test_cancelling_stops_the_sampling(lm: contlm.Interpolator, classifiers: Any) -> None:
+    asked: Any = Asked(lm)
+    session = Session(asked, classifiers)
+    run = session.start(settings(max_new_tokens=300, samples=MAX_SAMPLES))
+    for event in (events := iter(run)):
+        if isinstance(event, Shown):
+            break
+    run.cancel()
+    assert list(events) == [] and run.join(5)
+    assert len(asked.made) == 1  # the second call never gave its texts
+    assert isinstance(list(session.start(settings()))[-1], Done)
+
+
+def test_an_error_while_sampling_is_the_last_event(
+    lm: contlm.Interpolator, classifiers: Any
+) -> None:
+    class Tired(Asked):
+        def generate(self, prompts: list[str], **options: Any) -> contlm.Generation:
+            if self.calls:
+                raise MemoryError
+            return super().generate(prompts, **options)
+
+    tired: Any = Tired(lm)
+    events = list(Session(tired, classifiers).start(settings()))
+    assert shown(events) and events[-1] == Failed("MemoryError")
+
+
+def test_the_perplexity_is_the_bases(session: Session) -> None:
+    found = shown(session.start(settings()))
+    out = session.lm.generate([PROMPT] * 2, point=[Point(), settings().point],
+                              max_new_tokens=12, seed=3)  # fmt: skip
+    ids = session.lm.tokenizer.encode(PROMPT)
+    expected = session.lm.conditional_perplexity([ids] * 2, out.token_ids)
+    np.testing.assert_allclose(list(found.perplexity.values()), expected, rtol=1e-3)
+    assert not found.gibberish
+
+
+def test_an_extreme_point_is_gibberish(session: Session) -> None:
+    far = shown(session.start(settings(point=Point({"sentiment": 8}), max_new_tokens=40)))
+    assert far.gibberish
+    assert far.perplexity["point"] > FAR_OFF_FACTOR * far.perplexity["base"]
+
+
+def test_perplexity_behind_an_empty_prompt(lm: contlm.Interpolator) -> None:
+    out = lm.generate("", seed=1, max_new_tokens=8)
+    expected = lm.conditional_perplexity([""], out.texts)
+    np.testing.assert_allclose(base_perplexity(lm, "", out.token_ids), expected, rtol=1e-3)
+
+    class Startless(Asked):
+        class tokenizer:
+            encode = staticmethod(lambda text: [])
+
+    # where nothing stands before a text, its first token is given rather than predicted
+    startless: Any = Startless(lm)
+    rest, one = base_perplexity(startless, "", [out.token_ids[0], [5]])
+    first = out.token_ids[0][:1]
+    assert rest == pytest.approx(lm.conditional_perplexity([first], [out.token_ids[0][1:]])[0])
+    assert np.isnan(one)
+
+
+@pytest.mark.parametrize(
+    ("base", "point", "far"),
+    [
+        (FAR_OFF_FLOOR / FAR_OFF_FACTOR, FAR_OFF_FLOOR, True),
+        (FAR_OFF_FLOOR, FAR_OFF_FACTOR * FAR_OFF_FLOOR - 1, False),
+        (1.0, FAR_OFF_FLOOR - 1, False),
+        (float("nan"), 1e6, False),
+        (2.0, float("nan"), False),
+        (2.0, float("inf"), True),
+    ],
+)
+def test_what_is_far_off(base: float, point: float, far: bool) -> None:
+    assert far_off({"base": base, "point": point}) is far
 
 
 def test_the_texts_are_those_of_generate(session: Session) -> None:
     chosen = settings(max_new_tokens=30)
-    *_, done = session.start(chosen)
+    found = shown(session.start(chosen))
     options = {"max_new_tokens": 30, "seed": 3}
-    assert done.texts["base"] == session.lm.generate(PROMPT, **options).texts[0]
+    assert found.texts["base"] == session.lm.generate(PROMPT, **options).texts[0]
     steered = session.lm.generate(PROMPT, point=chosen.point, **options)
-    assert done.texts["point"] == steered.texts[0]
+    assert found.texts["point"] == steered.texts[0]
 
 
 def test_the_same_settings_give_the_same_events_texts(session: Session) -> None:
-    first, second = (list(session.start(settings()))[-1] for _ in range(2))
-    assert first.texts == second.texts
+    first, second = (list(session.start(settings())) for _ in range(2))
+    assert shown(first).texts == shown(second).texts
+    assert [e for e in first if isinstance(e, Scores)][-2:] == [
+        e for e in second if isinstance(e, Scores)
+    ][-2:]
 
 
 @pytest.mark.parametrize("point", [Point(), Point({"sentiment": 1}, {"sentiment": 0})])
 def test_a_point_that_is_the_base_gives_the_bases_text(session: Session, point: Point) -> None:
     events = list(session.start(settings(point=point)))
-    assert streamed(events) == events[-1].texts
-    assert events[-1].texts["base"] == events[-1].texts["point"]
+    found = shown(events)
+    assert streamed(events) == found.texts and found.texts["base"] == found.texts["point"]
+    last = [e for e in events if isinstance(e, Scores)][-1]
+    assert last.samples == 8 and last.means["base"] == last.means["point"]
 
 
 def test_cancelling_stops_the_native_call(session: Session) -> None:
@@ -229,11 +408,9 @@ def test_scores_come_while_text_is_written(lm: contlm.Interpolator) -> None:
     class Slow:
         def score(self, texts: list[str]) -> list[float]:
             time.sleep(0.05)
-            return [float("nan"), len(texts[1])]
+            return [float("nan")] * (len(texts) // 2) + [0.5] * (len(texts) // 2)
 
-    class SlowModel:
-        tokenizer, attributes = lm.tokenizer, lm.attributes
-
+    class SlowModel(Asked):
         def generate(self, prompts: list[str], *, streamer: Any, **_: Any) -> contlm.Generation:
             for _step in range(20):
                 for row in range(2):
@@ -243,12 +420,14 @@ def test_scores_come_while_text_is_written(lm: contlm.Interpolator) -> None:
             whole = "word " * 20
             return contlm.Generation([[], []], [whole] * 2, [0, 1], [None] * 2, ["eos"] * 2, {})
 
-    events = list(Session(SlowModel(), {"tone": Slow()}).start(settings()))  # type: ignore[arg-type]
+    slow: Any = SlowModel(lm)
+    events = list(Session(slow, {"tone": Slow()}).start(settings(samples=1)))  # type: ignore[dict-item]
     kinds = [e.kind for e in events]
     first = kinds.index("scores")
     assert "text" in kinds[first:] and kinds.count("scores") >= 3
-    assert event_json(events[first])["scores"]["base"] is None
-    assert streamed(events) == events[-1].texts
+    assert event_json(events[first])["means"] == {"base": None, "point": 0.5}
+    assert streamed(events) == shown(events).texts
+    assert event_json(shown(events))["perplexity"] == {"base": None, "point": None}
 
 
 def test_what_a_session_needs(lm: contlm.Interpolator) -> None:
@@ -262,18 +441,37 @@ def test_what_a_session_needs(lm: contlm.Interpolator) -> None:
         make_session(lm, alpha=0.5)
 
 
-def test_the_bundled_model_brings_its_own(lm: contlm.Interpolator) -> None:
+def test_a_model_brings_its_own(lm: contlm.Interpolator) -> None:
     session = make_session(lm)
     assert set(session.classifiers) == set(lm.attributes)
     assert session.initial.prompt in zoo.prompts()
     assert make_session(lm, classifiers={}).classifiers == {}
+
+    class Other(Asked):
+        companions: Companions | None = None
+
+    bare: Any = Other(lm)
+    assert make_session(bare).classifiers == {} and make_session(bare).initial.prompt
+    bare.companions = Companions("Once", {"humor": zoo.classifier_path("humor")})
+    session = make_session(bare)
+    assert session.initial.prompt == "Once" and list(session.classifiers) == ["humor"]
+
+
+def test_explore_stands_below_the_zoo_and_the_interpolator() -> None:
+    room = Path(contlm.__file__).parent / "explore"
+    for file in room.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{a.name}" for a in node.names]
+            assert not any(n.startswith(("contlm.zoo", "contlm.interpolator")) for n in names), file
 
 
 def test_one_attribute_by_a_plain_number(text_lm: contlm.Interpolator) -> None:
     session = make_session(text_lm, PROMPT, alpha=0.5)
     assert session.classifiers == {} and session.initial.to_json()["lam"] == {"tone": 1.0}
     *_, done = session.start(Settings(PROMPT, Point(0.5), 4))
-    assert isinstance(done, Done)
+    assert done == Done(1)
 
 
 def test_a_model_without_tokenizer_is_refused(lm: contlm.Interpolator) -> None:
@@ -320,11 +518,22 @@ def test_the_widget_writes_what_generate_writes(notebook: Notebook) -> None:
     widget = notebook.widget
     notebook.say({"run": "a", "settings": widget.settings})
     events = notebook.events("a")
-    assert {e["kind"] for e in events} == {"text", "scores", "done"}
+    assert {e["kind"] for e in events} == {"text", "shown", "scores", "done"}
     assert widget.point == Point({"sentiment": 1.5})
     lm = widget._session.lm
     expected = lm.generate(PROMPT, point=widget.point, max_new_tokens=8, seed=2).texts[0]
-    assert events[-1]["texts"]["point"] == expected
+    (found,) = (e for e in events if e["kind"] == "shown")
+    assert found["texts"]["point"] == expected
+
+
+def test_the_widget_where_nothing_draws_it(notebook: Notebook) -> None:
+    widget = notebook.widget
+    assert "sentiment" in repr(widget) and len(repr(widget)) < 300 and "\n" not in repr(widget)
+    bundle = widget._repr_mimebundle_()[0]
+    assert bundle["text/plain"].startswith("ExploreWidget(")
+    widget.set_state({"settings": {**widget.settings, "prompt": "<b>&", "alpha": {}, "lam": None}})
+    page = widget._repr_html_()
+    assert "lm.generate(" in page and "&lt;b&gt;&amp;" in page and "<b>&" not in page
 
 
 def test_the_widgets_point_follows_the_sliders(notebook: Notebook) -> None:
@@ -353,6 +562,8 @@ def test_the_widget_cancels(notebook: Notebook) -> None:
 def test_errors_are_told_to_the_view(notebook: Notebook) -> None:
     notebook.say({"run": "a", "settings": {"prompt": "", "seed": -1}})
     assert "seed: must be in" in notebook.events("a")[-1]["message"]
+    notebook.say({"run": "i", "settings": {"prompt": "", "temperature": float("inf")}})
+    assert "temperature: must be finite" in notebook.events("i")[-1]["message"]
     notebook.say({"run": "b", "settings": {**notebook.widget.settings, "max_new_tokens": 9999}})
     assert "fit the context" in notebook.events("b")[-1]["message"]
     for nonsense in (None, [], "run", {}, {"settings": {}}):
@@ -457,10 +668,11 @@ def test_the_page_is_whole_and_closed(client: Client) -> None:
 
 def test_the_server_streams_a_run(client: Client, lm: contlm.Interpolator) -> None:
     events = client.run(alpha={"sentiment": 1}, max_new_tokens=20, seed=4)
-    assert events[-1]["kind"] == "done"
+    assert events[-1] == {"kind": "done", "samples": 8}
+    (found,) = (e for e in events if e["kind"] == "shown")
     pieces = [e["pieces"].get("point", "") for e in events if e["kind"] == "text"]
     expected = lm.generate(PROMPT, alpha={"sentiment": 1}, max_new_tokens=20, seed=4).texts[0]
-    assert "".join(pieces) == events[-1]["texts"]["point"] == expected
+    assert "".join(pieces) == found["texts"]["point"] == expected
     assert {e["attribute"] for e in events if e["kind"] == "scores"} == {"sentiment", "humor"}
 
 
@@ -475,7 +687,7 @@ def test_concurrent_requests(client: Client) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(ask, [1, 2, 3, 1, 2, 3]))
-    texts = [events[-1]["texts"] for events in found]
+    texts = [next(e for e in events if e["kind"] == "shown")["texts"] for events in found]
     assert texts[:3] == texts[3:] and texts[0] != texts[1]
 
 
@@ -528,6 +740,12 @@ BODIES = [
     (b"[" * 100_000, {}, "must be JSON"),
     (b"[]", {}, "must be an object"),
     (b'{"prompt": "a", "seed": NaN}', {}, "seed: must be an int"),
+    (b'{"prompt": "a", "temperature": 1e999}', {}, "temperature: must be finite, got inf"),
+    (b'{"prompt": "a", "top_p": -Infinity}', {}, "top_p: must be finite, got -inf"),
+    (b'{"prompt": "a", "samples": 1e999}', {}, "samples: must be an int"),
+    (b'{"prompt": "a", "alpha": {"humor": 1e999}}', {}, "must be finite, got inf"),
+    (b'{"prompt": "a", "alpha": {"humor": 1' + b"0" * 400 + b"}}", {}, "must fit a double"),
+    (b'{"prompt": "a", "max_new_tokens": 1' + b"0" * 5000 + b"}", {}, "must be JSON"),
     (b'{"prompt": "\\ud800"}', {}, "surrogate"),
     (b'{"prompt": "' + b"a" * 300_000 + b'"}', {}, "shorten the prompt"),
     (b'{"prompt": "a"}', {"Content_Type": "text/plain"}, "content-type"),
@@ -617,6 +835,9 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
         (["--classifier", "sentiment=/nowhere/at/all"], "no directory"),
         (["--port", "70000"], "port: must be in"),
         (["--alpha", "tone=1"], "unknown attribute"),
+        (["--alpha", "humor=1e999"], "must be finite"),
+        (["--samples", "0"], "samples: must lie in"),
+        (["--top-p", "1e999"], "top_p: must be finite"),
         (["--host", "256.0.0.1"], "cannot listen on 256.0.0.1"),
     ],
 )

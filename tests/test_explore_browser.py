@@ -21,6 +21,8 @@ pytest.importorskip("uvicorn")
 
 IDLE = "document.querySelector('.status').dataset.state === 'idle'"
 TEXT = "document.querySelector('.point .text').textContent"
+# a mean and its standard error
+SCORE = r"[01]\.\d\d ±0\.\d\d"
 LEFT, TAB, ESCAPE = ("ArrowLeft", 37), ("Tab", 9), ("Escape", 27)
 # The least contrast of a text with its ground, by WCAG's formula; a canvas works colours out
 CONTRAST = """(() => {
@@ -38,7 +40,8 @@ CONTRAST = """(() => {
     while (e && clear(e)) e = e.parentElement;
     return light(getComputedStyle(e ?? document.body).backgroundColor);
   };
-  const words = "h1, h2, p, label, span, button, th, td, small, textarea, input[type=number]";
+  const words = "h1, h2, p, label, span, button, th, td, small, dt, dd, textarea, " +
+    "input[type=number]";
   const seen = [...document.querySelectorAll(words)]
     .filter((e) => e.checkVisibility() && (e.textContent.trim() || e.value));
   return Math.min(...seen.map((e) => {
@@ -115,13 +118,194 @@ def scores(page: chromium.Page) -> dict[str, list[str]]:
     )
 
 
+def enter(page: chromium.Page, label: str, value: str) -> None:
+    """A number typed beside a slider, key by key as a person does, and left."""
+    field = f"document.querySelector('[aria-label=\"{label}, as a number\"]')"
+    page.evaluate(f"{field}.focus(), {field}.select()")
+    page.call("Input.insertText", text=value)
+    page.evaluate(f"{field}.blur()")
+
+
+def click(page: chromium.Page, selector: str) -> None:
+    page.evaluate(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+def told(page: chromium.Page) -> str | None:
+    """What the panel complains of."""
+    return page.evaluate(
+        "(({ hidden, textContent }) => hidden ? null : textContent)"
+        "(document.querySelector('[role=alert]'))"
+    )
+
+
 def test_the_page_writes_and_scores(page: chromium.Page) -> None:
     text = page.evaluate(TEXT)
     assert text.startswith("Finn met Ivy") and len(text) > 30
     assert page.evaluate("document.querySelector('.base .text').textContent") != text
     found = scores(page)
     assert len(found) == 5
-    assert all(re.fullmatch(r"[01]\.\d\d", v) for pair in found.values() for v in pair)
+    assert all(re.fullmatch(SCORE, v) for pair in found.values() for v in pair), found
+    about = page.evaluate("document.querySelector('caption small').textContent")
+    assert about.startswith("mean of 8 texts ± its standard error")
+    for side in ("base", "point"):
+        shown = page.evaluate(f"document.querySelector('.{side} .perplexity').textContent")
+        assert re.fullmatch(r"perplexity \d+(\.\d)?", shown)
+    assert page.evaluate("document.querySelector('.gibberish').checkVisibility()") is False
+
+
+def test_means_and_errors_follow_the_samples(page: chromium.Page) -> None:
+    page.evaluate(
+        """(() => {
+          window.abouts = [];
+          const about = document.querySelector("caption small");
+          new MutationObserver(() => window.abouts.push(about.textContent))
+            .observe(about, { childList: true });
+        })()"""
+    )
+    enter(page, "Samples that scores are means of", "6")
+    page.wait(f"window.abouts.length && {IDLE}")
+    counts = [re.search(r"mean of (\d+)", about) for about in page.evaluate("window.abouts")]
+    steps = list(dict.fromkeys(int(m[1]) if m else 1 for m in counts))
+    assert steps == [1, 5, 6]
+    enter(page, "Samples that scores are means of", "1")
+    page.wait(f"!document.querySelector('caption small').textContent.includes('mean') && {IDLE}")
+    assert all(re.fullmatch(r"[01]\.\d\d", v) for pair in scores(page).values() for v in pair)
+
+
+def test_points_are_pinned_and_unpinned(page: chromium.Page) -> None:
+    pins = "[...document.querySelectorAll('.pin')].map((p) => p.textContent)"
+    disabled = "document.querySelector('.hold').disabled"
+    text = page.evaluate(TEXT)
+    first = {name: pair[1] for name, pair in scores(page).items()}
+    click(page, ".hold")
+    (pin,) = page.evaluate(pins)
+    assert text in pin and "sentiment α 1 λ 1;" in pin and "seed" in pin
+    kept = page.evaluate("[...document.querySelectorAll('.pin dd')].map((d) => d.textContent)")
+    assert kept == list(first.values()) and all(re.fullmatch(SCORE, v) for v in kept)
+    assert page.evaluate(disabled), "the same point needs no second pin"
+
+    move(page, "Humor alpha", 2)
+    move(page, "Sentiment lambda, its share", 0.25)
+    page.wait(IDLE)
+    assert page.evaluate(TEXT) != text
+    click(page, ".hold")
+    assert len(page.evaluate(pins)) == 2 and page.evaluate(disabled)
+    assert "sentiment α 1 λ 0.25 · humor α 2 λ 0.5" in page.evaluate(pins)[1]
+
+    enter(page, "Temperature", "0")
+    page.wait(IDLE)
+    assert page.evaluate(TEXT) != text and page.evaluate(disabled), "two are pinned"
+    click(page, ".pin button")  # back to this point
+    page.wait(f"{IDLE} && {TEXT} === {json.dumps(text)}")
+    assert {name: pair[1] for name, pair in scores(page).items()} == first
+    where = page.evaluate("document.querySelector('.point .where').textContent")
+    assert where == "sentiment 1"
+    assert page.evaluate("document.querySelector('.sum').textContent") == "Σλ = 1"
+
+    click(page, "[aria-label='Unpin pin 1']")
+    (left,) = page.evaluate(pins)
+    assert left.startswith("Pin 2") and not page.evaluate(disabled)
+    click(page, ".hold")
+    assert [p[:5] for p in page.evaluate(pins)] == ["Pin 2", "Pin 1"]
+
+
+def test_scores_reach_a_point_that_was_pinned_before_them(page: chromium.Page) -> None:
+    enter(page, "Samples that scores are means of", "48")
+    move(page, "Length in tokens", 120)
+    page.wait("document.querySelector('.status').dataset.state === 'sampling'")
+    click(page, ".hold")
+    page.wait(IDLE)
+    kept = page.evaluate("[...document.querySelectorAll('.pin dd')].map((d) => d.textContent)")
+    assert kept == [pair[1] for pair in scores(page).values()] and all("±" in v for v in kept)
+
+
+def test_sampling_reaches_the_model(page: chromium.Page) -> None:
+    page.evaluate("navigator.clipboard.writeText = async (code) => { window.copied = code; }")
+    copy = (
+        "[...document.querySelectorAll('button')].find((b) => b.textContent === 'Copy as Python')"
+    )
+    before = page.evaluate(TEXT)
+    move(page, "Top-p", 0.3)
+    page.wait(IDLE)
+    assert page.evaluate(TEXT) != before
+    page.evaluate(f"{copy}.click()")
+    assert "top_p=0.3, num_return_sequences=8" in page.wait("window.copied")
+    move(page, "Temperature", 0)
+    page.wait(IDLE)
+    page.evaluate(f"{copy}.click()")
+    page.wait("window.copied.includes('do_sample=False')")
+    assert "top_p" not in page.evaluate("window.copied")
+
+
+def test_gibberish_is_marked(page: chromium.Page) -> None:
+    mark = "document.querySelector('.point .gibberish')"
+    assert not page.evaluate(f"{mark}.checkVisibility()")
+    enter(page, "Sentiment alpha", "8")
+    page.wait(f"{IDLE} && {mark}.checkVisibility()")
+    sentence = r"the base model finds this text [\d,]+ times as surprising as its own\."
+    assert re.fullmatch(f"Probably gibberish: {sentence}", page.evaluate(f"{mark}.textContent"))
+    click(page, ".hold")
+    assert page.evaluate("document.querySelector('.pin .gibberish').checkVisibility()")
+    enter(page, "Sentiment alpha", "1")
+    page.wait(f"{IDLE} && !{mark}.checkVisibility()")
+
+
+def test_numbers_that_are_none_are_refused(page: chromium.Page) -> None:
+    runs = len([url for url in page.requests if url.endswith("/run")])
+    enter(page, "Temperature", "1e999")
+    message = told(page)
+    assert message == "Temperature: must be a finite number, at least 0; it stays 1.00"
+    assert page.evaluate("document.querySelector('[aria-invalid]')") is None
+    enter(page, "Top-p", "2")
+    assert "at most 1; it stays 1.00" in (told(page) or "")
+    # a number past the slider's end is one, and stays when a later one is refused
+    enter(page, "Sentiment alpha", "2.5")
+    enter(page, "Sentiment alpha", "1e999")
+    value = "document.querySelector('[aria-label=\"Sentiment alpha, as a number\"]').value"
+    assert page.evaluate(value) == "2.50"
+    page.wait(IDLE)
+    assert len([url for url in page.requests if url.endswith("/run")]) == runs + 1
+    # a page that sends one nevertheless
+    answer = page.evaluate(
+        """(async () => {
+          const answer = await fetch("run", { method: "POST", credentials: "omit", headers: {
+            "Content-Type": "application/json",
+            "X-Contlm-Token": new URLSearchParams(location.search).get("token"),
+          }, body: '{"prompt": "a", "alpha": {"humor": 1e999}}' });
+          return [answer.status, (await answer.json()).error];
+        })()"""
+    )
+    assert answer == [400, "alpha['humor']: must be finite, got inf"]
+    # which the browser notes as a failed request
+    assert len(page.problems) == 1 and "400" in page.problems.pop()
+
+
+def test_a_phone(page: chromium.Page) -> None:
+    page.view(360, 740, phone=True)
+    page.evaluate("window.scrollTo(0, 0)")
+    click(page, ".hold")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    small = page.evaluate(
+        """[...document.querySelectorAll(
+             "button, input[type=range], input[type=number], textarea, label.switch")]
+          .filter((e) => e.checkVisibility())
+          .map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()])
+          .filter(([, box]) => box.height < 44 || box.left < 0 || box.right > 360)
+          .map(([html, box]) => [html, box.height, box.left, box.right])"""
+    )
+    assert small == []
+    alpha = "document.querySelector('[aria-label=\"Sentiment alpha\"]')"
+    assert page.evaluate(f"{alpha}.getBoundingClientRect().width") >= 180
+    # the point's text stays in sight while its sliders move
+    box = page.evaluate("document.querySelector('article.point').getBoundingClientRect().toJSON()")
+    assert box["top"] > 370 and box["bottom"] <= 740
+    # a finger, on the slider's middle
+    page.evaluate("window.scrollBy(0, document.querySelector('[data-attribute=sentiment]')"
+                  ".getBoundingClientRect().top - 20)")  # fmt: skip
+    slider = page.evaluate(f"{alpha}.getBoundingClientRect().toJSON()")
+    page.tap(slider["x"] + slider["width"] / 2, slider["y"] + 6)
+    page.wait(f"{alpha}.value === '0.5'")
+    page.wait(IDLE)
 
 
 def test_a_moved_slider_writes_anew(page: chromium.Page) -> None:
@@ -215,6 +399,7 @@ def test_an_error_is_shown_in_place(page: chromium.Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_can_be_read(page: chromium.Page, width: int, scheme: str) -> None:
     page.view(width, 900, scheme)
+    click(page, ".hold")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # what WCAG asks of text
     worst = page.evaluate(CONTRAST)
@@ -226,9 +411,10 @@ def test_the_notebooks_view(page: chromium.Page) -> None:
     config = {
         "model": "tiny", "precision": "float32 on cpu", "attributes": ["tone"],
         "classifiers": ["tone"], "context_length": 64, "alpha_range": [-1, 2], "lam_range": [0, 1],
+        "max_samples": 64,
         "settings": {
             "prompt": "The fox", "alpha": {"tone": 1}, "lam": {"tone": 1}, "max_new_tokens": 8,
-            "temperature": 1, "seed": 0,
+            "temperature": 1, "top_p": 1, "seed": 0, "samples": 2,
         },
     }  # fmt: skip
     page.open("about:blank")
@@ -257,9 +443,12 @@ def test_the_notebooks_view(page: chromium.Page) -> None:
               if (message.cancel) return;
               const say = (event) => setTimeout(() => hear?.({{ run: message.run, event }}), 5);
               say({{ kind: "text", pieces: {{ base: " ran", point: " sang" }} }});
-              say({{ kind: "scores", attribute: "tone", scores: {{ base: 0.25, point: null }} }});
-              say({{ kind: "done", texts: {{ base: " ran", point: " sang" }}, code: "",
+              say({{ kind: "shown", texts: {{ base: " ran", point: " sang" }}, code: "",
+                     perplexity: {{ base: 2, point: null }}, gibberish: false,
                      stats: {{ new_tokens: 2, tokens_per_s: 9, mode: "bank" }} }});
+              say({{ kind: "scores", attribute: "tone", samples: 2,
+                     means: {{ base: 0.25, point: null }}, errors: {{ base: 0.1, point: null }} }});
+              say({{ kind: "done", samples: 2 }});
             }},
           }};
           window.leave = view.render({{ model, el }});
@@ -267,7 +456,7 @@ def test_the_notebooks_view(page: chromium.Page) -> None:
     )
     page.wait(IDLE)
     assert page.evaluate(TEXT) == "The fox sang"
-    assert scores(page) == {"tone": ["0.25", "?"]}
+    assert scores(page) == {"tone": ["0.25 ±0.10", "?"]}
     # the notebook's theme, not the system's
     assert page.evaluate("getComputedStyle(document.querySelector('.panel')).colorScheme") == "dark"
     move(page, "Tone alpha", -0.5)

@@ -91,8 +91,9 @@ class Interpolator(InterpolatedModel):
         """Sliders in a notebook: text at a point beside the base model's, as they move.
 
         prompt: what is continued. classifiers: attribute -> Classifier or directory, whose scores
-            are shown live. None takes the bundled ones where this is the bundled model.
-        options: where the controls begin: alpha, lam, max_new_tokens, temperature, seed.
+            are shown live. None takes those that the model brings along, as the bundled one does.
+        options: where the controls begin: alpha, lam, max_new_tokens, temperature, top_p, seed, and
+            samples=8, the texts that scores are means of.
 
         The widget's `.point` is where its sliders stand. Needs the extra `contlm[explore]`.
         """

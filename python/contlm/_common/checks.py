@@ -22,7 +22,10 @@ def as_number(what: str, value: Any) -> float:
     infinite."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{what}: must be a number, got {type(value).__name__} {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{what}: must fit a double, got an int of more than 1e308") from None
     if not math.isfinite(number):
         raise ValueError(f"{what}: must be finite, got {number}")
     return number

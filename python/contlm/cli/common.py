@@ -78,17 +78,14 @@ def add_point_arguments(parser: argparse.ArgumentParser) -> None:
 def load_model(arguments: argparse.Namespace) -> Interpolator:
     """The interpolator that the model arguments ask for."""
     pairs: dict[str, tuple[Any, Any]] = dict(_attribute(text) for text in arguments.attribute)
+    options = {"dtype": arguments.dtype, "device": arguments.device, "threads": arguments.threads}
     if arguments.model is None:
         if pairs:
             raise ValueError("--attribute: needs --model, the base that the adapters were made for")
         from contlm import zoo
 
-        model, pairs = str(zoo.base_path()), dict(zoo.adapter_pairs())
-    else:
-        model = arguments.model
-    return Interpolator.from_pretrained(
-        model, pairs, dtype=arguments.dtype, device=arguments.device, threads=arguments.threads
-    )
+        return zoo.load(**options)
+    return Interpolator.from_pretrained(arguments.model, pairs, **options)
 
 
 def weights_of(what: str, items: Sequence[str]) -> dict[str, float] | None:

@@ -15,10 +15,11 @@ from contlm.cli.common import (
     new_parser,
     weights_of,
 )
+from contlm.explore.settings import Settings
 
 _EXAMPLE = """\
   contlm explore
-  contlm explore --alpha sentiment=1 --alpha formality=0 "One morning"
+  contlm explore --alpha sentiment=1 --alpha formality=0 --samples 16 "One morning"
   contlm explore --model ./base --attribute sentiment=./sad,./happy \\
       --classifier sentiment=./sentiment-classifier --port 8080 --no-browser"""
 
@@ -41,6 +42,18 @@ def add_parser(commands: Any) -> None:
         default=[],
         help="a classifier whose score is shown (default: the bundled ones, for the bundled model)",
     )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        default=Settings.samples,
+        help="texts of each side that scores are means of (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        default=Settings.top_p,
+        help="sample from the likeliest tokens of this probability (default: %(default)g, all)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="(default: 127.0.0.1, this machine)")
     parser.add_argument("--port", type=int, default=0, help="(default: a free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address only")
@@ -60,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         dict(_classifier(text) for text in arguments.classifier) or None,
         alpha=weights_of("--alpha", arguments.alpha),
         lam=weights_of("--lam", arguments.lam),
+        samples=arguments.samples,
+        top_p=arguments.top_p,
         concurrent=_CONCURRENT,
     )
     if arguments.host not in _LOOPBACK:

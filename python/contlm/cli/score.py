@@ -54,6 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     }
     frame = _read(arguments.file, arguments.column)
     texts = frame[arguments.column].tolist()
+    bundled = [text for text in arguments.classifier if "=" not in text]
+    if bundled:
+        print(
+            f"contlm: the bundled classifiers ({', '.join(bundled)}) know the stories of the bundled "
+            "models alone; of other texts their scores say little",
+            file=sys.stderr,
+        )
     for name, classifier in classifiers.items():
         frame[f"score_{name}"] = classifier.score(texts)
     if out is None:
@@ -83,13 +90,7 @@ def _named(text: str) -> tuple[str, str]:
         return name, source
     from contlm import zoo
 
-    directory = str(zoo.classifier_path(name))
-    print(
-        f"contlm: the bundled classifier {name!r} knows the stories of the bundled models alone; "
-        "of other texts its scores say little",
-        file=sys.stderr,
-    )
-    return name, directory
+    return name, str(zoo.classifier_path(name))
 
 
 def _read(file: str | None, column: str) -> pd.DataFrame:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from contlm.explore.session import Session
 from contlm.explore.settings import Settings
+from contlm.loading.companions import Companions
 from contlm.model.classifier import Classifier
+from contlm.model.interpolated import InterpolatedModel
 from contlm.points.point import Point
 
 if TYPE_CHECKING:
     from contlm.explore.widget import ExploreWidget
-    from contlm.model.interpolated import InterpolatedModel
 
 __all__ = ["Classifiers", "Session", "Settings", "make_session", "show"]
 
@@ -49,24 +49,28 @@ def make_session(
     *,
     alpha: Mapping[str, float] | float | None = None,
     lam: Mapping[str, float] | float | None = None,
-    max_new_tokens: int = 40,
-    temperature: float = 1.0,
-    seed: int = 0,
+    max_new_tokens: int = Settings.max_new_tokens,
+    temperature: float = Settings.temperature,
+    top_p: float = Settings.top_p,
+    seed: int = Settings.seed,
+    samples: int = Settings.samples,
     concurrent: int = 1,
 ) -> Session:
     """A session that begins at these settings.
 
-    prompt, classifiers: None takes the bundled ones where `lm` is the bundled model.
+    prompt, classifiers: None takes those that the model brings along (`lm.companions`).
     alpha: None begins with the first attribute at its high end.
+    samples: texts of each side that scores are means of.
     """
-    bundled = _is_bundled(lm)
+    companions = lm.companions or Companions(_PROMPT, {})
     if prompt is None:
-        prompt = _bundled_prompt() if bundled else _PROMPT
+        prompt = companions.prompt
     if classifiers is None:
-        classifiers = _bundled_classifiers(lm) if bundled else {}
+        classifiers = companions.classifiers
     if alpha is None and lam is None and lm.attributes:
         alpha = {lm.attributes[0]: 1.0}
-    initial = Settings(prompt, Point(alpha, lam), max_new_tokens, temperature, seed)
+    point = Point(alpha, lam)
+    initial = Settings(prompt, point, max_new_tokens, temperature, top_p, seed, samples)
     return Session(lm, _opened(classifiers, lm), initial, concurrent)
 
 
@@ -91,25 +95,4 @@ def _opened(classifiers: Classifiers, lm: InterpolatedModel) -> dict[str, Classi
         if isinstance(given, Classifier)
         else Classifier.from_pretrained(given, device=lm.device)
         for name, given in classifiers.items()
-    }
-
-
-def _is_bundled(lm: InterpolatedModel) -> bool:
-    from contlm import zoo
-
-    name = lm.spec.model
-    return bool(name) and Path(name).absolute() == zoo.base_path().absolute()
-
-
-def _bundled_prompt() -> str:
-    from contlm import zoo
-
-    return zoo.prompts()[0]
-
-
-def _bundled_classifiers(lm: InterpolatedModel) -> dict[str, Path]:
-    from contlm import zoo
-
-    return {
-        name: zoo.classifier_path(name) for name in lm.attributes if name in zoo.adapter_pairs()
     }

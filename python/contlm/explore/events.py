@@ -19,27 +19,45 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """Both shown texts are written.
+
+    texts: side -> whole new text; finish_reasons: side -> "eos" | "length"; stats: generate's.
+    perplexity: side -> what the base finds of the text given the prompt, NaN for an empty one.
+    gibberish: whether the point's is far off the base's (`fluency.far_off`).
+    code: the call of `generate` that gives the point's texts again, the shown one first.
+    """
+
+    kind: ClassVar[str] = "shown"
+    texts: dict[str, str]
+    finish_reasons: dict[str, str]
+    stats: dict[str, Any]
+    perplexity: dict[str, float]
+    gibberish: bool
+    code: str
+
+
+@dataclass(frozen=True)
 class Scores:
-    """What one classifier says of both texts as they stand: side -> score in [0, 1]."""
+    """What one classifier says of both sides' texts so far: side -> their mean score.
+
+    errors: side -> the standard error of that mean over the samples, NaN for one sample.
+    samples: texts of each side; one, as it stands, until the shown texts are written.
+    """
 
     kind: ClassVar[str] = "scores"
     attribute: str
-    scores: dict[str, float]
+    means: dict[str, float]
+    errors: dict[str, float]
+    samples: int
 
 
 @dataclass(frozen=True)
 class Done:
-    """The last event of a run that was not cancelled.
-
-    texts: side -> whole new text; finish_reasons: side -> "eos" | "length"; stats: generate's.
-    code: the call of `generate` that gives the point's text again.
-    """
+    """The last event of a run that was not cancelled. samples: texts of each side."""
 
     kind: ClassVar[str] = "done"
-    texts: dict[str, str]
-    finish_reasons: dict[str, str]
-    stats: dict[str, Any]
-    code: str
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +68,7 @@ class Failed:
     message: str
 
 
-Event: TypeAlias = Text | Scores | Done | Failed
+Event: TypeAlias = Text | Shown | Scores | Done | Failed
 
 
 def event_json(event: Event) -> dict[str, Any]:

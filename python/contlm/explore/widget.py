@@ -6,6 +6,7 @@ style for both, and text travels as pieces rather than as a growing HTML value.
 
 from __future__ import annotations
 
+import html
 import threading
 from typing import Any
 
@@ -45,6 +46,20 @@ class ExploreWidget(anywidget.AnyWidget):
     def point(self) -> Point:
         """Where the sliders stand."""
         return Settings.from_json(self.settings, self._session.lm.attributes).point
+
+    def __repr__(self) -> str:
+        return f"ExploreWidget({self._session.lm!r}, {self.point!r})"
+
+    def _repr_html_(self) -> str:
+        """What stands in the panel's place where nothing draws widgets: an exported notebook, say,
+        or a front end without anywidget."""
+        settings = Settings.from_json(self.settings, self._session.lm.attributes)
+        return (
+            f"<p><b>contlm explore</b>: {html.escape(repr(settings.point))}</p>"
+            f"<p><code>{html.escape(settings.code())}</code></p>"
+            "<p>The sliders need a running notebook whose front end shows widgets; "
+            "<code>contlm explore</code> opens them as a page.</p>"
+        )
 
     def close(self) -> None:
         """Cancels what runs and takes the panel out of the notebook."""

@@ -30,8 +30,8 @@ _OWN_ARGUMENTS = {
     "self", "prompts", "alpha", "lam", "point", "coeffs", "schedule", "method", "max_new_tokens",
     "num_return_sequences", "seed", "progress", "streamer",
 }  # fmt: skip
-# of lm.sweep beside what the two requests hold
-_RUN_ARGUMENTS = ("prompts", "points", "out", "resume", "progress", "executor")
+# how a sweep is run, beside what is swept
+_RUN = ("out", "resume", "progress", "executor")
 _PERPLEXITY_ARGUMENTS = ("max_length", "stride", "protocol")
 
 
@@ -98,7 +98,7 @@ class SamplingRequest:
         """Every option of generate that a sweep leaves to the caller, defaults filled in."""
         known = [n for n in inspect.signature(lm.generate).parameters if n not in _OWN_ARGUMENTS]
         requests = (*fields(SamplingRequest), *fields(MetricsRequest))
-        own = [*_RUN_ARGUMENTS, *(f.name for f in requests if f.name != "options")]
+        own = ["prompts", "points", *(f.name for f in requests if f.name != "options"), *_RUN]
         options = _with_defaults("sweep", lm.generate, known, self.options, own)
         options["stop_strings"] = stop_list(options["stop_strings"])
         if options["eos_token_id"] is not None:
