@@ -14,6 +14,7 @@ from contlm.plot.heatmaps import (
     alpha_lambda_panels,
     entanglement,
     product,
+    product_panels,
     similarity,
 )
 from contlm.plot.scatter import mds, response
@@ -30,6 +31,7 @@ __all__ = [
     "entanglement",
     "mds",
     "product",
+    "product_panels",
     "response",
     "save",
     "similarity",
