@@ -20,6 +20,7 @@ from contlm.plot.heatmaps import (
 from contlm.plot.scatter import mds, response
 from contlm.plot.style import STYLE, save
 from contlm.plot.ternary import simplex, simplex_panels
+from contlm.plot.texts import texts
 
 __all__ = [
     "STYLE",
@@ -37,4 +38,5 @@ __all__ = [
     "similarity",
     "simplex",
     "simplex_panels",
+    "texts",
 ]

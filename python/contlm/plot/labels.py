@@ -68,8 +68,8 @@ def interval(low: float, high: float) -> str:
 
 
 def range_label(stable: tuple[float, float], swept: tuple[float, float]) -> str:
-    """ "[−1, 2]" and, where a side of the stable range is the last swept alpha, so that no limit was
-    seen there, "[−1, 4], upper limit not reached"."""
+    """ "[−1, 2]"; "[−1, 4], upper limit not reached" where the range ends with the swept alphas, so
+    that no unstable point was seen on that side."""
     open_sides = [
         side
         for side, end, last in zip(("lower", "upper"), stable, swept, strict=True)

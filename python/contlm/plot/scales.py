@@ -31,7 +31,7 @@ _MIDDLE = 0.179
 class MapOptions(TypedDict, total=False):
     """What every map of a value takes.
 
-    vmin, vmax: the colours' limits; None takes 0 and 1 for scores on heatmaps, the data's elsewhere.
+    vmin, vmax: the colours' limits; None takes 0 and 1 for scores on heatmaps, else the data's.
     cmap: a colour map; None takes viridis, or a reversed cividis for what is better small.
     annotate: write each number at its place (by default on heatmaps alone). colorbar: draw one.
     """
@@ -87,8 +87,8 @@ def scale_of(
 
 
 def colour_bar(hosts: Sequence[Axes], scale: Scale, label: str = "", *, below: bool) -> Colorbar:
-    """A scale's bar beside the last of `hosts`, as tall as it, or below the middle one; drawn as vectors,
-    which matplotlib does for no more than 48 colours.
+    """A scale's bar beside the last of `hosts`, as tall as it, or below the middle one; drawn as
+    vectors, which matplotlib does for no more than 48 colours.
 
     The title of a map names its value, so a label holds only what no title says.
     """
@@ -124,8 +124,8 @@ def map_panels(
     below: bool = False,
     label: str = "",
 ) -> np.ndarray:
-    """Maps side by side: [panels] of Axes. All scores share one scale and one bar, each other column
-    has its own. vmin and vmax hold for the scores or, without any, for what there is.
+    """Maps side by side: [panels] of Axes. All scores share one scale and one bar, each other
+    column has its own. vmin and vmax hold for the scores or, without any, for what there is.
 
     `draw(ax=, vmin=, vmax=, cmap=, annotate=, colorbar=False)` draws one.
     """
@@ -144,5 +144,14 @@ def map_panels(
         for k in members:
             jobs[k].draw(ax=panels[k], **own)
         if options.get("colorbar", True):
-            colour_bar([panels[k] for k in members], scale, label, below=below)
+            text = f"all scores {label}".strip() if below and len(members) > 1 else label
+            for row in _rows(members, len(jobs) if below or ax is not None else wide):
+                colour_bar([panels[k] for k in row], scale, text, below=below)
+    if ax is None:
+        # bars hang on axes of a fixed aspect: the layout settles in its second pass
+        figure_of(panels[0]).draw_without_rendering()
     return panels
+
+
+def _rows(members: Sequence[int], wide: int) -> list[list[int]]:
+    return [[k for k in members if k // wide == row] for row in sorted({k // wide for k in members})]
