@@ -4,6 +4,7 @@ format, and panels that share them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple, TypedDict
 
 import matplotlib as mpl
@@ -154,4 +155,4 @@ def map_panels(
 
 
 def _rows(members: Sequence[int], wide: int) -> list[list[int]]:
-    return [[k for k in members if k // wide == row] for row in sorted({k // wide for k in members})]
+    return [list(row) for _, row in groupby(members, lambda k: k // wide)]

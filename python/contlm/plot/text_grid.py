@@ -59,37 +59,35 @@ def text_grid(sweep: Any, prompts: int | Sequence[int], points: Sequence[int] | 
     names, single = attributes_of(table), lines_of(table)
     records = shown.to_dict("records")
     along = single[0] if len(single) == 1 and kind_of(sweep) == "line" else None
-    rows = [
-        [number(r[f"alpha_{along}"])] if along else point_lines(r, names) for r in records
-    ]
+    rows = [[number(r[f"alpha_{along}"])] if along else point_lines(r, names) for r in records]
     reference = table.iloc[_reference(table)].to_dict()
     first = texts[texts["prompt_index"].isin(which)].sort_values("sample", kind="stable")
     first = first.drop_duplicates(["point", "prompt_index"])
     found = {(r["point"], r["prompt_index"]): r for r in first.to_dict("records")}
     compared = {p: _words(found.get((reference["point"], p))) for p in which}
-    columns = score_columns(table) + [
-        c for c in ("base_perplexity",) if c in texts.columns
-    ]
+    columns = score_columns(table) + ["base_perplexity"] * ("base_perplexity" in texts.columns)
     cells = [
         [_cell(found.get((r["point"], p)), compared[p], columns) for p in which] for r in records
     ]
     asked = texts.drop_duplicates("prompt_index").set_index("prompt_index")["prompt"]
     place = ", ".join(point_lines(reference, names))
+    if place == "base":
+        note = "marked words differ from the base's text"
+    else:
+        note = f"marked words differ from the text of {place} (no swept point is the base)"
     return TextGrid(
         rows,
         place_label(f"alpha_{along}") if along else "point",
         [str(asked[p]) for p in which],
         cells,
-        f"marked words differ from {'the text of ' if place != 'base' else ''}"
-        f"{'the base' if place == 'base' else place}"
-        + ("" if place == "base" else " (no swept point is the base)"),
+        note,
     )
 
 
 def shortened(words: Sequence[Any], most: int) -> tuple[list[Any], bool]:
     """As many of (word, changed) as `most` characters hold with the blanks between them, at least
     one, and whether some were left out."""
-    used, kept = -1, []
+    used, kept = -1, list[Any]()
     for word in words:
         used += len(word[0]) + 1
         if used > most and kept:
@@ -134,7 +132,7 @@ def _prompts(texts: pd.DataFrame, prompts: int | Sequence[int]) -> list[int]:
     if isinstance(prompts, int):
         if prompts < 1:
             raise ValueError(f"prompts: must be at least 1, got {prompts}")
-        return [known[k] for k in _spread(range(len(known)), {0, len(known) - 1}, prompts)]
+        return [known[k] for k in _spread(range(len(known)), {0}, prompts)]
     strange = [p for p in prompts if p not in known]
     if strange or not prompts:
         raise ValueError(f"prompts: must be among the sweep's 0 to {known[-1]}, got {prompts!r}")
@@ -188,7 +186,13 @@ def _chosen(sweep: Any, table: pd.DataFrame) -> list[int]:
 
 def _spread(rows: range, must: set[int], most: int) -> list[int]:
     """`must` and then, one after the other, the rows farthest from all taken ones, up to `most`."""
-    taken = set(must) if len(must) <= most or most >= _POINTS else set(sorted(must)[:most])
+    taken = set(must)
     while len(taken) < min(most, len(rows)):
-        taken.add(max(rows, key=lambda k: min(abs(k - t) for t in taken)))
+        taken.add(max(rows, key=lambda k: _apart(k, taken)))
     return sorted(taken)
+
+
+def _apart(row: int, taken: set[int]) -> tuple[int, int]:
+    """The distance to the nearest taken row; of equals, those away from where most are."""
+    distances = [abs(row - t) for t in taken]
+    return min(distances), sum(distances)

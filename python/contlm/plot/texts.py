@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -77,7 +78,7 @@ def texts(
         height = wanted
     else:
         ends = [k / rows for k in range(rows + 1)]
-    axes.set_yticks([(a + b) / 2 for a, b in zip(ends, ends[1:], strict=False)], names)
+    axes.set_yticks([(a + b) / 2 for a, b in pairwise(ends)], names)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
         text.set_parse_math(False)
     _fill(axes, grid, laid, ends, (width, height))
@@ -94,7 +95,7 @@ def _fill(
     (width, height), columns = size, len(grid.prompts)
     for end in ends:
         axes.axhline(end, color="0.8", linewidth=0.5, clip_on=False)
-    for row, (top, below) in enumerate(zip(ends, ends[1:], strict=False)):
+    for row, (top, below) in enumerate(pairwise(ends)):
         lines = int(((below - top) * height - 3 * _PAD) / _LINE + 1e-6) - 1
         for column, words in enumerate(laid[row]):
             left = column / columns + _PAD / width
@@ -115,7 +116,7 @@ def _fill(
 def _put(axes: Axes, text: str, x: float, y: float, changed: bool | None) -> None:
     """changed: None for the line of numbers."""
     axes.text(
-        x, y, text, fontproperties=_font(bool(changed)), va="baseline", parse_math=False, clip_on=True,
+        x, y, text, fontproperties=_font(bool(changed)), parse_math=False, clip_on=True,
         color=_CHANGED if changed else "0.4" if changed is None else "black",
     ).set_in_layout(False)  # fmt: skip
 

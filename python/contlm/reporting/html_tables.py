@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +73,8 @@ def ranges_section(table: pd.DataFrame) -> str:
         "<section><h2>Stable ranges</h2><p class='hint'>Of the alphas that were swept: perplexity "
         f"at most {FACTOR:g} times the worse anchor's, dist-n at least the worse anchor's divided "
         f"by {FACTOR:g}, and the score monotone up to {NOISE_ERRORS:g} standard errors of a "
-        "difference. A limit is not reached where no alpha beyond the range was swept.</p><table><thead><tr><th scope='col'>attribute</th><th scope='col'>α</th></tr>"
+        "difference. A limit is not reached where no alpha beyond the range was swept.</p>"
+        "<table><thead><tr><th scope='col'>attribute</th><th scope='col'>α</th></tr>"
         f"</thead><tbody>{''.join(rows)}</tbody></table></section>"
     )
 

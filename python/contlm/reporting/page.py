@@ -11,10 +11,10 @@ import pandas as pd
 from contlm._native import __version__
 from contlm.analysis.tables import attributes_of, grid_of, summary_of
 from contlm.plot.choose import kind_of
+from contlm.reporting.html_tables import ranges_section, summary_section
 from contlm.reporting.pictures import pictures_of
 from contlm.reporting.style import CSS
 from contlm.reporting.svg import inline_svg
-from contlm.reporting.html_tables import ranges_section, summary_section
 from contlm.reporting.texts import texts_section
 
 

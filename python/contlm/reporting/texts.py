@@ -22,7 +22,8 @@ def texts_section(sweep: Any, table: pd.DataFrame) -> str:
     grid = text_grid(sweep, _PROMPTS, None)
     head = "".join(f"<th scope='col'>{escape(prompt)} …</th>" for prompt in grid.prompts)
     rows = "".join(
-        f"<tr><th scope='row'>{'<br>'.join(map(escape, name))}</th>{''.join(map(_cell, cells))}</tr>"
+        f"<tr><th scope='row'>{'<br>'.join(map(escape, name))}</th>"
+        f"{''.join(map(_cell, cells))}</tr>"
         for name, cells in zip(grid.rows, grid.cells, strict=True)
     )
     return (
