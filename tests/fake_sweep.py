@@ -62,7 +62,8 @@ def fake_sweep(
                 row["text"] = f"<script>alert({at})</script> & text {prompt_index}.{sample} 🙂"
                 row |= {"new_tokens": 7, "finish_reason": "length"}
                 for name in scored:
-                    row[f"score_{name}"] = true_score(point, name) + noise * draw.standard_normal()
+                    noisy = true_score(point, name) + noise * draw.standard_normal()
+                    row[f"score_{name}"] = min(max(noisy, 0.0), 1.0)
                 rows.append(row)
     frame = pd.DataFrame(rows).drop(columns=list(without), errors="ignore")
     summary = summarise(frame, list(grid), names, scored).drop(

@@ -37,8 +37,8 @@ from contlm.plot.style import (
 
 # a perplexity that grows by more than this along a line is drawn on a logarithmic axis
 _LOG_RATIO = 8.0
-# inches of an Axes that hold two columns of a legend
-_TWO_COLUMNS = 2.5
+# inches of a legend's letter, and of what stands beside the texts of two columns
+_LETTER, _HANDLES = 0.05, 0.5
 
 
 class _Stable(NamedTuple):
@@ -308,10 +308,11 @@ def _put_legend(axes: Axes, found: list[tuple[Any, str]]) -> None:
     """Above the Axes, where no curve passes under it."""
     if found:
         inches = axes.get_position().width * figure_of(axes).get_figwidth()
+        longest = sum(sorted(len(text) for _, text in found)[-2:])
         axes.legend(
             *zip(*found, strict=True), loc="lower left", bbox_to_anchor=(0.0, 1.01),
-            ncols=2 if inches > _TWO_COLUMNS else 1, borderaxespad=0.0, handlelength=1.4,
-            columnspacing=0.8, fontsize=7,
+            ncols=2 if inches > _HANDLES + _LETTER * longest else 1, borderaxespad=0.0,
+            handlelength=1.4, columnspacing=0.8, fontsize=7,
         )  # fmt: skip
 
 
