@@ -72,7 +72,8 @@ def fake_sweep(
                 row |= {"new_tokens": 7, "finish_reason": "length"}
                 row["base_perplexity"] = true_base_perplexity(point)
                 for name in scored:
-                    row[f"score_{name}"] = true_score(point, name) + noise * draw.standard_normal()
+                    noisy = true_score(point, name) + noise * draw.standard_normal()
+                    row[f"score_{name}"] = min(max(noisy, 0.0), 1.0)
                 rows.append(row)
     frame = pd.DataFrame(rows).drop(columns=list(without), errors="ignore")
     summary = summarise(frame, list(grid), names, scored).drop(

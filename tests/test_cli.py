@@ -223,8 +223,9 @@ def test_demo(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert code == 0 and time.perf_counter() - begun < 60
     assert re.search(r"^alpha +score +base_perplexity +text$", out, re.M) and str(out_dir) in out
     # the texts at -1 and 2 have words that come apart
-    said = re.search(r"^stable range: alpha (\S+) to (\S+) \(", out, re.M)
-    assert said and -1 < float(said[1]) <= 0 and 1 <= float(said[2]) < 2
+    said = re.search(r"^stable range: alpha in \[(\S+), (\S+)\]", out, re.M)
+    ends = [float(end.replace("−", "-")) for end in said.groups()] if said else []
+    assert len(ends) == 2 and -1 < ends[0] <= 0 and 1 <= ends[1] < 2
     assert (out_dir / "demo.png").read_bytes().startswith(b"\x89PNG")
     with (out_dir / "demo.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["part"] == "line"]

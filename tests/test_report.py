@@ -95,6 +95,82 @@ def test_texts_are_shown_and_escaped(tmp_path: Path) -> None:
     assert html.escape(PROMPTS[1]) in text
 
 
+def heads(text: str, table: int) -> list[str]:
+    """The texts of a table's column heads."""
+    found = re.findall(r"<thead>(.*?)</thead>", text, flags=re.S)[table]
+    return re.findall(r"<th scope='col'>(.*?)</th>", found)
+
+
+def row_names(text: str) -> list[str]:
+    """What names the rows of the grid of texts."""
+    return re.findall(r"<th scope='row'>(.*?)</th>", text[text.index("class='texts'") :])
+
+
+def test_texts_stand_points_down_and_prompts_across(tmp_path: Path) -> None:
+    text = written(fake_sweep(GRIDS["line"]), tmp_path)
+    assert heads(text, -1) == ["α of warm", *(html.escape(p) + " …" for p in PROMPTS)]
+    assert {"−1", "0", "1", "2"} <= set(row_names(text)) and len(row_names(text)) == 9
+
+
+def test_the_base_and_every_anchor_show(tmp_path: Path) -> None:
+    names = [f"a{k}" for k in range(6)]
+    lines = [grid.line(n, start=-0.5, stop=1.5, step=0.25) for n in names]
+    points = sum(lines[1:], lines[0]) + grid.custom([contlm.Point({})])
+    shown = row_names(written(fake_sweep(points, samples=1), tmp_path))
+    wanted = {f"{n} α {alpha}" for n in names for alpha in (0, 1)} | {"base"}
+    assert wanted <= set(shown) and len(shown) < len(points)
+
+
+def test_words_that_differ_from_the_base_are_marked(tmp_path: Path) -> None:
+    sweep = fake_sweep(grid.custom([contlm.Point({}), contlm.Point({"warm": 1.0})]))
+    said = {0: "It was <one> day.", 1: "It was <a very> fine day."}
+    sweep.frame["text"] = sweep.frame["point"].map(said)
+    sweep.frame["finish_reason"] = "eos"
+    text = written(sweep, tmp_path)
+    assert "<p>It was &lt;one&gt; day.</p>" in text
+    assert "<p>It was <mark>&lt;a very&gt; fine</mark> day.</p>" in text
+    assert "marked words differ from the base&#x27;s text" in text
+
+
+def test_without_a_base_the_page_names_the_anchor(tmp_path: Path) -> None:
+    said = "".join(Page(written(fake_sweep(GRIDS["line"]), tmp_path)).said)
+    assert "differ from the text of warm α 0 (no swept point is the base)" in said
+
+
+def test_long_texts_end_at_a_word(tmp_path: Path) -> None:
+    sweep = fake_sweep(GRIDS["line"])
+    sweep.frame["text"] = "wording " * 500
+    cells = re.findall(r"<td><p>(.*?)</p>", written(sweep, tmp_path))
+    assert len(cells) == 27
+    assert all(c.endswith("wording…") and set(c[:-1].split()) == {"wording"} for c in cells)
+
+
+def test_the_swept_attribute_comes_first(tmp_path: Path) -> None:
+    sweep = fake_sweep(GRIDS["line"], scored=("warm",))
+    for table in (sweep.frame, sweep.summary):
+        at = list(table.columns).index("score_warm")
+        table.insert(at, "score_aloof", 0.25)
+        table["base_perplexity"] = 7.125
+    text = written(sweep, tmp_path)
+    scores = [head for head in heads(text, -2) if head.endswith("score")]
+    assert scores == ["warm score", "aloof score"]
+    assert "perplexity under the base" in heads(text, -2)
+    chips = re.findall(r"</p>(<span.*?)</td>", text)
+    assert all(re.search("warm.*aloof 0.25.*base perplexity 7.12", chip) for chip in chips)
+    # the summary's column and a panel beside perplexity
+    assert text.count("perplexity under the base") == 2
+
+
+def test_a_limit_that_was_not_reached_is_no_limit(tmp_path: Path) -> None:
+    text = written(fake_sweep(grid.line("warm", step=0.25)), tmp_path)
+    assert "<td>[0, 1], limits not reached</td>" in text
+
+
+def test_the_manifest_is_folded(tmp_path: Path) -> None:
+    text = written(fake_sweep(GRIDS["line"]), tmp_path)
+    assert "<details><summary>manifest</summary>" in text and "<details open" not in text
+
+
 def test_the_manifest_can_be_read_back(tmp_path: Path) -> None:
     sweep = fake_sweep(GRIDS["simplex"])
     said = Page(written(sweep, tmp_path)).said
@@ -120,7 +196,7 @@ def test_the_same_sweep_gives_the_same_page(tmp_path: Path) -> None:
 
 def test_a_sweep_without_scores_has_a_page(tmp_path: Path) -> None:
     sweep = fake_sweep(
-        GRIDS["line"], scored=(), without=["perplexity", "dist_1", "dist_2", "dist_3"]
+        GRIDS["line"], scored=(), without=["perplexity", "base_perplexity", *("dist_1", "dist_2", "dist_3")]
     )
     sweep.complete = False
     said = "".join(Page(written(sweep, tmp_path)).said)

@@ -125,16 +125,15 @@ def _show(line: Sweep, pair: Sweep, second: str) -> None:
 def _range_said(line: Sweep) -> str:
     """The stable range, and which of its ends are merely those of the sweep."""
     from contlm import analysis
+    from contlm.plot.labels import range_label
 
     low, high = analysis.stable_range(line, _ATTRIBUTE)
     if math.isnan(low):
         return "\nno stable range: not even alpha 0 to 1 is"
-    ends = zip(("low", "high"), analysis.limits_reached(line, _ATTRIBUTE), strict=True)
-    open_ends = [end for end, reached in ends if not reached]
-    beyond = f"; limit not reached at its {' and its '.join(open_ends)} end" if open_ends else ""
+    shown = range_label((low, high), analysis.limits_reached(line, _ATTRIBUTE))
     return (
-        f"\nstable range: alpha {low:g} to {high:g}{beyond} (score monotone, model sound, texts "
-        "coherent: contlm.analysis.stable_range)"
+        f"\nstable range: alpha in {shown} (score monotone, model sound, texts coherent: "
+        "contlm.analysis.stable_range)"
     )
 
 
@@ -149,17 +148,17 @@ def _rows(sweep: Sweep, columns: list[str]) -> list[list[str]]:
 
 
 def _save(out: Path, line: Sweep, pair: Sweep) -> None:
+    import matplotlib as mpl
     import pandas as pd
 
     from contlm import plot
-    from contlm.plot.style import bare_figures, new_figure
+    from contlm.plot.style import bare_figures, panel_axes
 
     parts = [line.frame.assign(part="line"), pair.frame.assign(part="grid")]
     pd.concat(parts, ignore_index=True).to_csv(out / "demo.csv", index=False)
-    with bare_figures():
-        figure = new_figure(10.5, 3.2)
-    axes = figure.subplots(1, 3)
-    plot.alpha_curve(line, _ATTRIBUTE, ax=axes[0])
-    for panel, name in zip(axes[1:], pair.grid.attributes, strict=True):
-        plot.product(pair, f"score_{name}", ax=panel, vmin=0, vmax=1)
-    plot.save(figure, out / "demo.png", dpi=150)
+    scores = [f"score_{name}" for name in pair.grid.attributes]
+    with bare_figures(), mpl.rc_context(plot.STYLE):
+        axes = panel_axes(None, 1 + len(scores), height=2.6)
+        plot.alpha_curve(line, _ATTRIBUTE, ax=axes[0])
+        plot.product_panels(pair, scores, ax=axes[1:])
+        plot.save(axes, out / "demo.png", dpi=200)

@@ -57,8 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     bundled = [text for text in arguments.classifier if "=" not in text]
     if bundled:
         print(
-            f"contlm: the bundled classifiers ({', '.join(bundled)}) know the stories of the bundled "
-            "models alone; of other texts their scores say little",
+            f"contlm: the bundled classifiers ({', '.join(bundled)}) know the stories of the "
+            "bundled models alone; of other texts their scores say little",
             file=sys.stderr,
         )
     for name, classifier in classifiers.items():

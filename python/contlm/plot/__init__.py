@@ -14,11 +14,13 @@ from contlm.plot.heatmaps import (
     alpha_lambda_panels,
     entanglement,
     product,
+    product_panels,
     similarity,
 )
 from contlm.plot.scatter import mds, response
 from contlm.plot.style import STYLE, save
 from contlm.plot.ternary import simplex, simplex_panels
+from contlm.plot.texts import texts
 
 __all__ = [
     "STYLE",
@@ -30,9 +32,11 @@ __all__ = [
     "entanglement",
     "mds",
     "product",
+    "product_panels",
     "response",
     "save",
     "similarity",
     "simplex",
     "simplex_panels",
+    "texts",
 ]

@@ -7,26 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from contlm.analysis.tables import (
-    SAME,
-    attributes_of,
-    grid_of,
-    lam_of,
-    lines_of,
-    require_columns,
-    scored_attributes,
-    summary_of,
-)
+from contlm.analysis.tables import SAME, attributes_of, grid_of, lam_of, lines_of, summary_of
+from contlm.plot.columns import moved_attributes
 from contlm.plot.curves import alpha_panels
 from contlm.plot.heatmaps import (
     alpha_lambda_attributes,
     alpha_lambda_panels,
     entanglement,
-    moved_attributes,
-    product,
+    product_panels,
 )
 from contlm.plot.scatter import response
-from contlm.plot.style import panel_axes, styled
+from contlm.plot.style import styled
 from contlm.plot.ternary import faces_of, simplex_panels
 
 KINDS = ("line", "simplex", "alpha_lambda", "entangle", "product", "random")
@@ -66,18 +57,8 @@ def auto(sweep: Any) -> np.ndarray:
     if kind == "entangle":
         return np.array([entanglement(sweep)], dtype=object)
     if kind == "product":
-        return _products(sweep, table)
+        return product_panels(sweep)
     return response(sweep)
-
-
-def _products(sweep: Any, table: pd.DataFrame) -> np.ndarray:
-    columns = [f"score_{n}" for n in scored_attributes(table)]
-    columns += ["perplexity"] * ("perplexity" in table.columns)
-    require_columns(table, [] if columns else ["score_" + moved_attributes(table)[0]])
-    panels = panel_axes(None, len(columns), height=2.3)
-    for panel, column in zip(panels, columns, strict=True):
-        product(sweep, column, ax=panel, colorbar=False)
-    return panels
 
 
 def _shown(table: pd.DataFrame) -> str:

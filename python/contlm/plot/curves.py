@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 
-from contlm.analysis.response import FACTOR, stable_limits, stable_range
+from contlm.analysis.response import COHERENCE, FACTOR, limits_reached, stable_limits, stable_range
 from contlm.analysis.tables import (
     attributes_of,
     diversities,
@@ -23,7 +22,8 @@ from contlm.analysis.tables import (
     require_columns,
     summary_of,
 )
-from contlm.plot.labels import interval, value_label
+from contlm.plot.bands import score_band
+from contlm.plot.labels import place_label, range_label, value_label
 from contlm.plot.style import (
     GREY,
     STABLE,
@@ -37,6 +37,8 @@ from contlm.plot.style import (
 
 # a perplexity that grows by more than this along a line is drawn on a logarithmic axis
 _LOG_RATIO = 8.0
+# inches of a legend's letter, and of what stands beside the texts of two columns
+_LETTER, _HANDLES = 0.05, 0.5
 
 
 class _Stable(NamedTuple):
@@ -73,10 +75,12 @@ def alpha_curve(
     sweep: a Sweep or its summary, with rows that move one attribute alone. attr: which, or several;
         None draws every attribute that the sweep moves alone. A single attribute's stable range is
         shaded.
-    value: "score" (of the attribute itself, with a band: the normal interval of `confidence` from
-        score_<attr>_sem), a column such as "perplexity", "dist_1" or "score_<other>", or, for a
-        single attribute, "dist": every dist-n together. Perplexity and dist-n of a single attribute
-        show the limit that `factor` sets.
+    value: "score" (of the attribute itself), a column such as "perplexity", "dist_1" or
+        "score_<other>", or, for a single attribute, "dist": every dist-n together. Perplexity and
+        dist-n of a single attribute show the limit that `factor` sets.
+    confidence: of the band around mean scores: a percentile bootstrap over prompts where `sweep`
+        holds the texts (a Sweep, its frame); from a summary alone the normal interval of
+        score_<attr>_sem, cut off at 0 and 1.
     factor, tolerance: of `contlm.analysis.stable_range`; without alpha 0 and 1 in the sweep no
         range is marked.
     color, label: for a single attribute, to lay methods or truths over one another on one `ax`.
@@ -99,15 +103,16 @@ def alpha_curve(
             text = value_label(column) if len(columns) > 1 else (label if single else name)
             look = _Look(color or colour(rank), marker(rank), text or "_curve")
             _draw(axes, line, (name, column), stable, look)
-            _band(axes, line, (name, column), confidence, look.ink)
+            if column.startswith("score_"):
+                _band(axes, line, name, score_band(sweep, line, name, column, confidence), look.ink)
             if single:
                 ink = look.ink if len(columns) > 1 else GREY
                 _mark_limit(axes, line, (name, column), rule, ink)
         if single:
-            _mark_range(axes, stable)
+            _mark_range(axes, line, name, rule, stable)
     _dress(axes, attrs, value)
     _scale(axes, value)
-    _legend(axes, attrs, confidence, above=ax is None)
+    _legend(axes, single, confidence)
     return axes
 
 
@@ -123,7 +128,8 @@ def alpha_panels(
     """Score, perplexity and diversity beside each other, an `alpha_curve` each: [panels] of Axes.
 
     values: what to draw, as `alpha_curve` takes it; None takes what the sweep has of score,
-    perplexity, and dist-n ("dist" of one attribute, dist_2 of several).
+    perplexity, base_perplexity (of the texts, under the base) and dist-n ("dist" of one attribute,
+    dist_2 of several).
     ax: as many Axes as there are values. options: those of `alpha_curve`.
     """
     table = summary_of(sweep)
@@ -134,9 +140,9 @@ def alpha_panels(
             "values: the sweep has neither scores nor perplexity nor dist-n along its lines; "
             "give sweep() classifiers or a perplexity_text"
         )
-    panels = panel_axes(ax, len(values), height=2.2)
+    panels = panel_axes(ax, len(values), wide=2 if len(values) == 4 else 3, height=2.2)
     for panel, value in zip(panels, values, strict=True):
-        alpha_curve(table, attr, value, ax=panel, **options)
+        alpha_curve(sweep, attr, value, ax=panel, **options)
     if len(panels) > 1:
         _share_legend(panels, ours=ax is None)
     return panels
@@ -156,7 +162,7 @@ def _attributes(table: pd.DataFrame, attr: str | Sequence[str] | None) -> tuple[
 
 def _panel_values(table: pd.DataFrame, attrs: Sequence[str]) -> list[str]:
     values = ["score"] if all(f"score_{name}" in table.columns for name in attrs) else []
-    values += ["perplexity"] if "perplexity" in table.columns else []
+    values += [c for c in ("perplexity", "base_perplexity") if c in table.columns]
     found = diversities(table)
     if found:
         several = "dist_2" if "dist_2" in found else found[0]
@@ -199,33 +205,36 @@ def _draw(
         axes.plot(x, y, color=ink, marker=shape, label=text)
         return
     inside = (x >= stable[0]) & (x <= stable[1])
-    axes.plot(
-        x, y, color=ink, marker=shape, markerfacecolor="white", linestyle=(0, (3, 2)),
-        linewidth=1.0, markersize=3.5, label="_outside" if inside.any() else text,
-    )  # fmt: skip
+    if not inside.all():
+        axes.plot(
+            x, y, color=ink, marker=shape, markerfacecolor="white", linestyle=(0, (3, 2)),
+            linewidth=1.0, markersize=3.5, label="_outside" if inside.any() else text,
+        )  # fmt: skip
     if inside.any():
         axes.plot(x[inside], y[inside], color=ink, marker=shape, label=text)
 
 
 def _band(
-    axes: Axes, line: pd.DataFrame, what: tuple[str, str], confidence: float, ink: str
+    axes: Axes, line: pd.DataFrame, name: str, band: tuple[Any, Any] | None, ink: str
 ) -> None:
-    name, column = what
-    if f"{column}_sem" not in line.columns:
+    if band is not None:
+        axes.fill_between(
+            line[f"alpha_{name}"], *band, color=ink, alpha=0.15, linewidth=0, label="_band"
+        )
+
+
+def _mark_range(
+    axes: Axes, line: pd.DataFrame, name: str, rule: _Stable, stable: tuple[float, float] | None
+) -> None:
+    if stable is None:
         return
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * line[f"{column}_sem"]
-    axes.fill_between(
-        line[f"alpha_{name}"], line[column] - reach, line[column] + reach,
-        color=ink, alpha=0.15, linewidth=0, label="_band",
-    )  # fmt: skip
-
-
-def _mark_range(axes: Axes, stable: tuple[float, float] | None) -> None:
-    if stable is not None and not math.isnan(stable[0]):
-        axes.axvspan(
-            *stable, color=STABLE, alpha=0.16, linewidth=0, zorder=0,
-            label=f"stable range {interval(*stable)}",
-        )  # fmt: skip
+    if math.isnan(stable[0]):
+        axes.plot([], [], linestyle="none", label="no stable range")
+        return
+    text = range_label(stable, limits_reached(line, name, rule.factor, rule.tolerance))
+    axes.axvspan(
+        *stable, color=STABLE, alpha=0.16, linewidth=0, zorder=0, label=f"stable range {text}"
+    )
 
 
 def _mark_limit(
@@ -236,8 +245,9 @@ def _mark_limit(
         return
     limit = stable_limits(line, name, rule.factor).get(column)
     if limit is not None:
-        times = "×" if column == "perplexity" else "÷"
-        text = f"limit: worse anchor {times} {rule.factor:g}"
+        sign = "×" if "perplexity" in column else "÷"
+        factor = COHERENCE if column == "base_perplexity" else rule.factor
+        text = f"limit: worse anchor {sign} {factor:g}"
         known = {str(line.get_label()) for line in axes.lines}
         axes.axhline(
             limit, color=ink, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=1,
@@ -246,11 +256,9 @@ def _mark_limit(
 
 
 def _dress(axes: Axes, attrs: Sequence[str], value: str) -> None:
-    moved = f" of {attrs[0]}" if len(attrs) == 1 else ""
-    axes.set_xlabel(f"α{moved}")
-    own = f"{attrs[0]} score" if len(attrs) == 1 else "score of the attribute"
-    names = {"score": own, "dist": "dist-n (diversity)"}
-    axes.set_ylabel(names.get(value, value_label(value)))
+    single = len(attrs) == 1
+    axes.set_xlabel(place_label(f"alpha_{attrs[0]}") if single else "α")
+    axes.set_ylabel(value_label(f"score_{attrs[0]}" if single and value == "score" else value))
     for anchor in (0.0, 1.0):
         axes.axvline(
             anchor, color="0.7", linewidth=0.7, zorder=0.5,
@@ -284,11 +292,11 @@ def _curves(axes: Axes) -> list[Line2D]:
     return [line for line in axes.lines if _is_curve(line)]
 
 
-def _legend(axes: Axes, attrs: Sequence[str], confidence: float, above: bool) -> None:
+def _legend(axes: Axes, single: bool, confidence: float) -> None:
     found = list(zip(*axes.get_legend_handles_labels(), strict=True))
     # curves first: what marks ranges and limits explains them
     found.sort(key=lambda pair: not _is_curve(pair[0]))
-    if len(attrs) > 1:
+    if not single and any(line.get_label() == "_outside" for line in axes.lines):
         outside = Line2D(
             [], [], color=GREY, marker="o", markerfacecolor="white", linestyle=(0, (3, 2)),
             linewidth=1.0, markersize=3.5,
@@ -296,18 +304,18 @@ def _legend(axes: Axes, attrs: Sequence[str], confidence: float, above: bool) ->
         found.append((outside, "outside stable range"))
     if any(c.get_label() == "_band" for c in axes.collections):
         found.append((Patch(facecolor=GREY, alpha=0.25), f"{100 * confidence:g} % interval"))
-    # above the Axes no curve passes under it; the room there is ours only on our own figure
-    _put_legend(axes, found, above, 2)
+    _put_legend(axes, found)
 
 
-def _put_legend(axes: Axes, found: list[tuple[Any, str]], above: bool, columns: int) -> None:
+def _put_legend(axes: Axes, found: list[tuple[Any, str]]) -> None:
+    """Above the Axes, where no curve passes under it."""
     if found:
-        place: dict[str, Any] = {"loc": "best", "frameon": True, "framealpha": 0.6}
-        if above:
-            place = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.01), "ncols": columns}
+        inches = axes.get_position().width * figure_of(axes).get_figwidth()
+        longest = sum(sorted(len(text) for _, text in found)[-2:])
         axes.legend(
-            *zip(*found, strict=True), borderaxespad=0.0, handlelength=1.4, columnspacing=0.8,
-            edgecolor="none", fontsize=7, **place,
+            *zip(*found, strict=True), loc="lower left", bbox_to_anchor=(0.0, 1.01),
+            ncols=2 if inches > _HANDLES + _LETTER * longest else 1, borderaxespad=0.0,
+            handlelength=1.4, columnspacing=0.8, fontsize=7,
         )  # fmt: skip
 
 
@@ -332,7 +340,7 @@ def _share_legend(panels: np.ndarray, ours: bool) -> None:
         seen.update({text: handle for handle, text in new})
         legend.remove()
         if not ours:
-            _put_legend(panel, new, False, 1)
+            _put_legend(panel, new)
     if ours and seen:
         figure_of(panels).legend(
             list(seen.values()), list(seen), loc="outside lower center",

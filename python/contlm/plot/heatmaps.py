@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -21,38 +22,20 @@ from contlm.analysis.tables import (
     lam_of,
     require_attribute,
     require_columns,
-    scored_attributes,
     summary_of,
 )
-from contlm.plot.labels import number, value_label
-from contlm.plot.style import (
-    PAGE,
-    SCALE,
-    SIGNED,
-    WORSE_SCALE,
-    colour_bar,
-    one_axes,
-    panel_axes,
-    styled,
-)
+from contlm.plot.columns import map_columns, moved_attributes, score_columns
+from contlm.plot.labels import fixed, number, place_label, value_label
+from contlm.plot.scales import SIGNED, MapOptions, Panel, Scale, colour_bar, map_panels, scale_of
+from contlm.plot.style import PAGE, figure_of, one_axes, styled
 
-_KIND_LABELS = {
-    "cosine": "cosine of the deltas",
-    "l2": "squared L2 distance",
-    "frobenius": "Frobenius distance",
-}
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-
-# the luminance on which black and white read equally well: (1.05 * 0.05) ** 0.5 - 0.05
-_MIDDLE = 0.179
-
-
-class _Look(NamedTuple):
-    """The colours of a heatmap and its numbers' format."""
-
-    norm: Normalize
-    scale: str
-    form: str = ".2f"
+# points: numbers are written as large as their cells allow, up to the first, and not below the last
+_LARGEST, _SMALLEST = 7.0, 4.5
+# of the letters' size: a digit's width, with room beside it
+_DIGIT = 0.66
 
 
 @styled
@@ -62,17 +45,14 @@ def alpha_lambda(
     value: str | None = None,
     *,
     ax: Axes | None = None,
-    vmin: float | None = None,
-    vmax: float | None = None,
-    annotate: bool = True,
-    colorbar: bool = True,
+    **options: Unpack[MapOptions],
 ) -> Axes:
     """One value over an attribute's alpha (across) and lambda (up), the other attributes sharing
     1 - lambda (the paper's Fig. 5).
 
     sweep: a Sweep over `contlm.grid.alpha_lambda`, a union of such grids, or a summary. attr: the
     attribute; None takes the sweep's only one. value: a column; None is the attribute's score.
-    vmin, vmax: the colours' limits; scores have 0 and 1, others the data's.
+    options: vmin, vmax, cmap, annotate, colorbar (`MapOptions`).
     """
     table = summary_of(sweep)
     name = attr or _only(alpha_lambda_attributes(sweep))
@@ -85,17 +65,12 @@ def alpha_lambda(
             f"alpha_lambda: needs points where the attributes beside {name} share alpha and "
             "lambda, the sweep has none; sweep over contlm.grid.alpha_lambda"
         )
-    cells = _cells(rows, f"alpha_{name}", f"lam_{name}", column)
-    axes = one_axes(ax, height=2.7)
-    look = _look(column, cells.to_numpy(), vmin, vmax)
-    _heat(axes, cells, look, annotate, value_label(column) if colorbar else None)
-    axes.set(xlabel=f"α of {name}", ylabel=f"λ of {name}", title=value_label(column))
-    return axes
+    return _plane(ax, rows, (f"alpha_{name}", f"lam_{name}"), column, options)
 
 
 @styled
 def alpha_lambda_panels(
-    sweep: Any, value: str | None = None, *, ax: Any = None, **options: Any
+    sweep: Any, value: str | None = None, *, ax: Any = None, **options: Unpack[MapOptions]
 ) -> np.ndarray:
     """An `alpha_lambda` heatmap for each attribute, with one scale and one colour bar: [panels] of
     Axes.
@@ -104,25 +79,15 @@ def alpha_lambda_panels(
     of one attribute gives a panel for each score instead, its own first. value: a column to draw
     for every attribute in place of its own score. ax: as many Axes as there are panels.
     """
-    jobs = _panel_jobs(sweep, value)
-    panels = panel_axes(ax, len(jobs), height=2.25)
-    found = [
-        (column, _own_rows(table, name)[column].to_numpy(dtype=np.float64))
-        for table, name, column in jobs
+    jobs = [
+        Panel(
+            column,
+            _own_rows(table, name)[column].to_numpy(dtype=np.float64),
+            partial(alpha_lambda, table, name, column),
+        )
+        for table, name, column in _panel_jobs(sweep, value)
     ]
-    columns = {column for column, _ in found}
-    kind = "score" if all(c.startswith("score_") for c in columns) else value_label(jobs[0][2])
-    look = _look(
-        jobs[0][2], np.concatenate([v for _, v in found]),
-        options.pop("vmin", None), options.pop("vmax", None),
-    )  # fmt: skip
-    for panel, (table, name, column) in zip(panels, jobs, strict=True):
-        alpha_lambda(
-            table, name, column, ax=panel, vmin=look.norm.vmin, vmax=look.norm.vmax,
-            colorbar=False, **options,
-        )  # fmt: skip
-    _colorbar(list(panels), look, kind)
-    return panels
+    return map_panels(jobs, ax, options, whole_scores=True)
 
 
 @styled
@@ -132,27 +97,16 @@ def product(
     attributes: Sequence[str] | None = None,
     *,
     ax: Axes | None = None,
-    vmin: float | None = None,
-    vmax: float | None = None,
-    annotate: bool = True,
-    colorbar: bool = True,
+    **options: Unpack[MapOptions],
 ) -> Axes:
     """One value over two attributes' alphas, the first across (`contlm.grid.product`).
 
     attributes: the two; None takes those that vary, of which there must be two. value: a column;
-    None is the first one's score. ValueError where something else varies too.
+    None is the first one's score. options: vmin, vmax, cmap, annotate, colorbar (`MapOptions`).
+    ValueError where something else varies too.
     """
     table = summary_of(sweep)
-    known = getattr(grid_of(sweep), "axes", {}).get("alphas", {})
-    moved = tuple(known) if isinstance(known, Mapping) and known else moved_attributes(table)
-    names = tuple(attributes) if attributes is not None else moved
-    if len(names) != 2:
-        raise ValueError(
-            f"attributes: a heatmap has two axes, got {len(names)} ({', '.join(names) or 'none'}); "
-            "name two with attributes= and select the rows where all others stand still"
-        )
-    for name in names:
-        require_attribute(table, name)
+    names = _crossed(sweep, table, attributes)
     column = value or f"score_{names[0]}"
     held = [f"lam_{n}" for n in attributes_of(table)]
     held += [f"alpha_{n}" for n in attributes_of(table) if n not in names]
@@ -163,12 +117,38 @@ def product(
                 f"product: {other} must be the same at all points but varies; select the rows of "
                 "one value first"
             )
-    cells = _cells(table, f"alpha_{names[0]}", f"alpha_{names[1]}", column)
-    axes = one_axes(ax, height=2.7)
-    look = _look(column, cells.to_numpy(), vmin, vmax)
-    _heat(axes, cells, look, annotate, value_label(column) if colorbar else None)
-    axes.set(xlabel=f"α of {names[0]}", ylabel=f"α of {names[1]}", title=value_label(column))
-    return axes
+    return _plane(ax, table, (f"alpha_{names[0]}", f"alpha_{names[1]}"), column, options)
+
+
+@styled
+def product_panels(
+    sweep: Any,
+    values: Sequence[str] | None = None,
+    attributes: Sequence[str] | None = None,
+    *,
+    ax: Any = None,
+    **options: Unpack[MapOptions],
+) -> np.ndarray:
+    """A `product` heatmap for each value, side by side: [panels] of Axes.
+
+    values: the columns to draw; None takes the sweep's scores (the two attributes' first), and
+    perplexity where there is one. All scores share one scale and one colour bar. ax: as many Axes
+    as there are values.
+    """
+    table = summary_of(sweep)
+    names = _crossed(sweep, table, attributes)
+    columns = list(values) if values is not None else map_columns(table, names)
+    require_columns(table, columns)
+    jobs = [
+        Panel(
+            column,
+            table[column].to_numpy(dtype=np.float64),
+            partial(product, table, column, names),
+        )
+        for column in columns
+    ]
+    wide = 2 if len(jobs) == 4 else 3
+    return map_panels(jobs, ax, options, whole_scores=True, wide=wide)
 
 
 @styled
@@ -188,8 +168,9 @@ def entanglement(
         level = held if held is not None else getattr(grid_of(source), "axes", {}).get("held", 1.0)
     cells = areas.T
     axes = one_axes(ax, height=3.0)
-    look = _look("entanglement", cells.to_numpy(), 0.0, vmax)
-    _heat(axes, cells, look, True, "area under |change of score|")
+    scale = scale_of("entanglement", cells.to_numpy(), {"vmin": 0.0, "vmax": vmax})
+    _heat(axes, cells, scale)
+    colour_bar([axes], scale, value_label("entanglement"), below=False)
     at = "" if level is None else f" at α = {number(float(level))}"
     axes.set(xlabel="attribute moved", ylabel=f"attribute held{at} and scored")
     axes.invert_yaxis()
@@ -211,12 +192,12 @@ def similarity(source: Any, kind: str = "cosine", *, ax: Axes | None = None) -> 
     axes = one_axes(ax, 0.62 * PAGE if len(table) <= 10 else PAGE, 0.36 * len(table) + 1.2)
     if kind == "cosine":
         reach = max(float(np.nanmax(np.abs(values), initial=0.0)), 1e-3)
-        look = _Look(Normalize(-reach, reach), SIGNED)
+        scale = Scale(Normalize(-reach, reach), mpl.colormaps[SIGNED])
     else:
-        look = _look(kind, values, None, None)
-    cells = pd.DataFrame(values, index=table.index, columns=table.columns)
-    # numbers that would touch each other say nothing
-    _heat(axes, cells, look, len(table) <= 12, _KIND_LABELS.get(kind, kind), small=len(table) > 6)
+        scale = scale_of(kind, values, {})
+    _heat(axes, pd.DataFrame(values, index=table.index, columns=table.columns), scale)
+    colour_bar([axes], scale, value_label(kind), below=False)
+    axes.set(xlabel="anchor", ylabel="anchor")
     axes.invert_yaxis()
     _slant(axes)
     return axes
@@ -241,13 +222,6 @@ def alpha_lambda_attributes(sweep: Any) -> tuple[str, ...]:
         if size.min() > 1 and len(plane) > max(3, size.prod() / 2):
             found.append(name)
     return tuple(found)
-
-
-def moved_attributes(table: pd.DataFrame) -> tuple[str, ...]:
-    """The attributes whose alpha takes several values."""
-    return tuple(
-        n for n in attributes_of(table) if table[f"alpha_{n}"].dropna().round(9).nunique() > 1
-    )
 
 
 def _own_rows(table: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -276,7 +250,7 @@ def _own_rows(table: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _panel_jobs(sweep: Any, value: str | None) -> list[tuple[pd.DataFrame, str, str]]:
-    """(table, attribute, column) a panel."""
+    """(table, attribute, column) per panel."""
     if isinstance(sweep, Mapping):
         return [(summary_of(s), name, value or f"score_{name}") for name, s in sweep.items()]
     table, names = summary_of(sweep), alpha_lambda_attributes(sweep)
@@ -285,8 +259,8 @@ def _panel_jobs(sweep: Any, value: str | None) -> list[tuple[pd.DataFrame, str, 
     if len(names) > 1 or value is not None:
         jobs = [(table, name, value or f"score_{name}") for name in names]
     else:
-        scored = sorted(scored_attributes(table), key=lambda n: n != names[0])
-        jobs = [(table, names[0], f"score_{n}") for n in scored or names]
+        columns = score_columns(table, names) or [f"score_{names[0]}"]
+        jobs = [(table, names[0], column) for column in columns]
     for _, _, column in jobs:
         require_columns(table, [column])
     return jobs
@@ -301,62 +275,76 @@ def _only(names: Sequence[str]) -> str:
     return names[0]
 
 
-def _cells(rows: pd.DataFrame, across: str, up: str, column: str) -> pd.DataFrame:
-    keys = {key: rows[key].round(9) for key in (across, up)}
-    return rows.assign(**keys).pivot_table(index=up, columns=across, values=column, aggfunc="mean")
+def _crossed(
+    sweep: Any, table: pd.DataFrame, attributes: Sequence[str] | None
+) -> tuple[str, ...]:
+    """The two attributes of a product."""
+    known = getattr(grid_of(sweep), "axes", {}).get("alphas", {})
+    moved = tuple(known) if isinstance(known, Mapping) and known else moved_attributes(table)
+    names = tuple(attributes) if attributes is not None else moved
+    if len(names) != 2:
+        raise ValueError(
+            f"attributes: a heatmap has two axes, got {len(names)} ({', '.join(names) or 'none'}); "
+            "name two with attributes= and select the rows where all others stand still"
+        )
+    for name in names:
+        require_attribute(table, name)
+    return names
 
 
-def _look(column: str, values: np.ndarray, vmin: float | None, vmax: float | None) -> _Look:
-    score = column.startswith("score_")
-    finite = values[np.isfinite(values)]
-    low = vmin if vmin is not None else (0.0 if score or not len(finite) else float(finite.min()))
-    high = vmax if vmax is not None else (1.0 if score or not len(finite) else float(finite.max()))
-    if high <= low:
-        high = low + 1.0
-    scale = SCALE if score or column.startswith("dist_") else WORSE_SCALE
-    form = ".2f" if high < 10 else ".1f" if high < 100 else ".0f" if high < 1e4 else ".0e"
-    return _Look(Normalize(low, high), scale, form)
+def _plane(
+    ax: Axes | None,
+    rows: pd.DataFrame,
+    keys: tuple[str, str],
+    column: str,
+    options: MapOptions,
+) -> Axes:
+    """A column over two others, the first across."""
+    rounded = rows.assign(**{key: rows[key].round(9) for key in keys})
+    across, up = keys
+    cells = rounded.pivot_table(index=up, columns=across, values=column, aggfunc="mean")
+    axes = one_axes(ax, height=2.7)
+    scale = scale_of(column, cells.to_numpy(dtype=np.float64), options, whole_scores=True)
+    _heat(axes, cells, scale, annotate=options.get("annotate", True))
+    if options.get("colorbar", True):
+        colour_bar([axes], scale, below=False)
+    axes.set(xlabel=place_label(across), ylabel=place_label(up), title=value_label(column))
+    return axes
 
 
-def _heat(
-    axes: Axes,
-    cells: pd.DataFrame,
-    look: _Look,
-    annotate: bool,
-    bar: str | None,
-    small: bool = False,
-) -> None:
-    """Cells of one size, whatever the values on the axes, each with its number."""
+def _heat(axes: Axes, cells: pd.DataFrame, scale: Scale, *, annotate: bool = True) -> None:
+    """Cells of one size, whatever the values on the axes, each with its number where it fits."""
     values = cells.to_numpy(dtype=np.float64)
     tall, wide = values.shape
     axes.set_facecolor("0.92")
     axes.pcolormesh(
         np.arange(wide + 1) - 0.5, np.arange(tall + 1) - 0.5, np.ma.masked_invalid(values),
-        cmap=look.scale, norm=look.norm, edgecolors="white", linewidth=0.6,
+        cmap=scale.cmap, norm=scale.norm, edgecolors="white", linewidth=0.6,
     )  # fmt: skip
     axes.set_xticks(range(wide), [_tick(c) for c in cells.columns])
     axes.set_yticks(range(tall), [_tick(r) for r in cells.index])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_aspect("equal")
-    if annotate:
-        colours = mpl.colormaps[look.scale](look.norm(values))
-        for (row, column), value in np.ndenumerate(values):
-            if np.isfinite(value):
-                dark = _luminance(colours[row, column, :3]) < _MIDDLE
-                axes.text(
-                    column, row, f"{value:{look.form}}".replace("-", "−"),
-                    ha="center", va="center", color="white" if dark else "black",
-                    fontsize="x-small" if small else "small",
-                )  # fmt: skip
-    if bar is not None:
-        _colorbar([axes], look, bar)
+    texts = {
+        at: fixed(value, scale.form) for at, value in np.ndenumerate(values) if np.isfinite(value)
+    }
+    size = _letters(axes, (tall, wide), max(map(len, texts.values()), default=1))
+    if not annotate or size < _SMALLEST:
+        return
+    for (row, column), text in texts.items():
+        axes.text(
+            column, row, text, ha="center", va="center", fontsize=size,
+            color=scale.ink_on(values[row, column]),
+        )  # fmt: skip
 
 
-def _luminance(rgb: np.ndarray) -> float:
-    """Relative luminance of an sRGB colour (WCAG 2)."""
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ (0.2126, 0.7152, 0.0722))
+def _letters(axes: Axes, shape: tuple[int, int], digits: int) -> float:
+    """Points: the letters' size at which that many digits fit into a square cell of the grid."""
+    figure, place = figure_of(axes), axes.get_position()
+    across, up = figure.get_size_inches() * 72
+    cell = min(place.width * across / shape[1], place.height * up / shape[0])
+    return float(min(_LARGEST, cell / (_DIGIT * digits)))
 
 
 def _tick(value: Any) -> str:
@@ -366,13 +354,3 @@ def _tick(value: Any) -> str:
 def _slant(axes: Axes) -> None:
     for text in axes.get_xticklabels():
         text.set(rotation=40, ha="right", rotation_mode="anchor")
-
-
-def _colorbar(hosts: list[Axes], look: _Look, label: str) -> None:
-    # beside one heatmap the bar is as tall as its cells, whatever room they leave
-    place: dict[str, Any] = (
-        {"cax": hosts[0].inset_axes((1.04, 0.0, 0.05, 1.0))}
-        if len(hosts) == 1
-        else {"pad": 0.02, "shrink": 0.5}
-    )
-    colour_bar(hosts, look.norm, look.scale, label, **place)

@@ -18,6 +18,8 @@ from contlm.analysis.tables import (
     scored_attributes,
     summary_of,
 )
+from contlm.plot.bands import clipped
+from contlm.plot.labels import fixed, value_label, weight_label
 from contlm.plot.style import PAGE, colour, marker, one_axes, panel_axes, styled
 
 
@@ -58,7 +60,7 @@ def mds(source: Any, step: float = 0.1, *, ax: Axes | None = None) -> Axes:
         share = f" ({100 * shares[k]:.0f} % of variance)" if len(shares) > k else ""
         axis.set_label_text(f"MDS {k + 1}{share}")
     if "stress" in table.attrs:
-        axes.set_title(f"stress {table.attrs['stress']:.2f}", loc="right", fontsize="small")
+        axes.set_title(f"stress {fixed(table.attrs['stress'])}", loc="right", fontsize="small")
     axes.set_aspect("equal", adjustable="datalim")
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=1.2)
     return axes
@@ -68,7 +70,7 @@ def mds(source: Any, step: float = 0.1, *, ax: Axes | None = None) -> Axes:
 def response(sweep: Any, *, ax: Any = None) -> np.ndarray:
     """Each score against the weight lambda alpha of its own attribute's high anchor, a dot a point:
     for sweeps with no plainer picture (random points, products of many); bars are one standard
-    error. [panels] of Axes.
+    error, cut off at 0 and 1. [panels] of Axes.
 
     ax: as many Axes as the sweep has scores of attributes that it moves.
     """
@@ -80,12 +82,17 @@ def response(sweep: Any, *, ax: Any = None) -> np.ndarray:
     for panel, name in zip(panels, names, strict=True):
         rank = attributes_of(table).index(name)
         weight = lam_of(table, [name]) * np.nan_to_num(alpha_of(table, [name]))
-        errors = table.get(f"score_{name}_sem")
+        scores, bars = table[f"score_{name}"], None
+        if f"score_{name}_sem" in table.columns:
+            low, high = clipped(scores, table[f"score_{name}_sem"])
+            bars = np.stack([scores - low, high - scores]).clip(min=0.0)
         panel.errorbar(
-            weight[:, 0], table[f"score_{name}"], yerr=errors, fmt=marker(rank), color=colour(rank),
+            weight[:, 0], scores, yerr=bars, fmt=marker(rank), color=colour(rank),
             markersize=3.5, elinewidth=0.7, alpha=0.85,
         )  # fmt: skip
-        panel.set(xlabel=f"λ α of {name}", ylabel=f"{name} score", ylim=(-0.03, 1.03))
+        panel.set(
+            xlabel=weight_label(name), ylabel=value_label(f"score_{name}"), ylim=(-0.03, 1.03)
+        )
     return panels
 
 

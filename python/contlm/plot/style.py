@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,9 +18,6 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colorbar import Colorbar
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
 from contlm._common.files import whole_file
@@ -30,14 +27,8 @@ from contlm._common.files import whole_file
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-SCALE = "viridis"
-# for what grows worse as it grows, so that a picture of it is not taken for one of scores
-WORSE_SCALE = "cividis_r"
-SIGNED = "PuOr_r"
-
 GREY = "0.45"
 STABLE = "#56B4E9"
-_BAR_COLOURS = 48
 
 # inches: one column of a two-column paper, and its full width
 COLUMN, PAGE = 3.4, 7.0
@@ -151,21 +142,6 @@ def marker(k: int) -> str:
     """The k-th category's marker; it changes with the colours' second round, so that no two of 49
     categories look the same."""
     return MARKERS[(k + k // len(OKABE_ITO)) % len(MARKERS)]
-
-
-def colour_bar(
-    hosts: Sequence[Axes], norm: Normalize, scale: str, label: str, **place: Any
-) -> Colorbar:
-    """The bar of a colour scale beside `hosts`, or where `place` (of Figure.colorbar) says; drawn
-    as vectors, which matplotlib does for no more than 48 colours."""
-    mappable = ScalarMappable(norm, mpl.colormaps[scale].resampled(_BAR_COLOURS))
-    where = place if "cax" in place else {"ax": list(hosts), **place}
-    bar = figure_of(hosts[0]).colorbar(mappable, label=label, **where)
-    if bar.solids is not None:
-        # viewers show the page between two colours that only touch
-        bar.solids.set_edgecolor("face")
-    bar.outline.set_visible(False)  # type: ignore[operator]
-    return bar
 
 
 def figure_of(ax: Any) -> Figure:

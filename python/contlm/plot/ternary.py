@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from matplotlib.tri import TriAnalyzer, Triangulation
 
 from contlm.analysis.tables import (
@@ -22,26 +22,21 @@ from contlm.analysis.tables import (
     lam_of,
     require_attribute,
     require_columns,
-    scored_attributes,
     summary_of,
 )
-from contlm.plot.labels import alpha_note, number, value_label
-from contlm.plot.style import (
-    SCALE,
-    WORSE_SCALE,
-    colour_bar,
-    figure_of,
-    one_axes,
-    panel_axes,
-    styled,
-)
+from contlm.plot.columns import map_columns
+from contlm.plot.labels import alpha_note, fixed, value_label
+from contlm.plot.scales import MapOptions, Panel, Scale, colour_bar, map_panels, scale_of
+from contlm.plot.style import one_axes, styled
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _HEIGHT = math.sqrt(3) / 2
 # lambda = (1, 0, 0), (0, 1, 0), (0, 0, 1)
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, _HEIGHT]])
 _BANDS = 48
 _SUM_SLACK = 1e-6
-_BELOW: dict[str, Any] = {"location": "bottom", "pad": 0.06}
 
 
 @styled
@@ -51,11 +46,7 @@ def simplex(
     attributes: Sequence[str] | None = None,
     *,
     ax: Axes | None = None,
-    vmin: float | None = None,
-    vmax: float | None = None,
-    cmap: str | None = None,
-    colorbar: bool = True,
-    annotate: bool = False,
+    **options: Unpack[MapOptions],
 ) -> Axes:
     """One value over the triangle of three attributes' lambda: a corner is one attribute alone, and
     the distance from the opposite side is its lambda.
@@ -65,8 +56,8 @@ def simplex(
 
     sweep: a Sweep over `contlm.grid.simplex`, or its summary. value: a column, "score_<attr>",
     "perplexity" ...; None is the first attribute's score. attributes: the three corners (left,
-    right, top); None takes the sweep's own three. vmin, vmax: the colours' limits, the data's by
-    default. annotate: writes each value at its point.
+    right, top); None takes the sweep's own three. options: vmin, vmax, cmap, annotate, colorbar
+    (`MapOptions`).
 
     ValueError where there are not three attributes, where the sweep has no lattice over them, or
     where their alphas differ between its points.
@@ -76,23 +67,21 @@ def simplex(
     column = value or f"score_{corners[0]}"
     require_columns(table, [column])
     rows = _lattice(table, corners)
-    norm = _norm(rows[[column]], vmin, vmax)
-    scale = cmap or (WORSE_SCALE if column.endswith("perplexity") else SCALE)
+    values = rows[column].to_numpy(dtype=np.float64)
+    scale, annotate = scale_of(column, values, options), options.get("annotate", False)
     axes = one_axes(ax, height=2.7)
     place = lam_of(rows, corners) @ CORNERS
-    values = rows[column].to_numpy(dtype=np.float64)
-    _surface(axes, place, values, norm, scale)
+    _surface(axes, place, values, scale)
     _frame(axes, corners, 0.07 if annotate else 0.0)
     axes.scatter(
-        place[:, 0], place[:, 1], c=values, cmap=scale, norm=norm, s=26,
+        place[:, 0], place[:, 1], c=values, cmap=scale.cmap, norm=scale.norm, s=26,
         edgecolors="white", linewidths=0.9, zorder=3, clip_on=False,
     )  # fmt: skip
     if annotate:
-        _annotate(axes, place, values)
-    note = alpha_note(rows, corners)
-    axes.set_title(f"{value_label(column)}, {note}" if note else value_label(column))
-    if colorbar:
-        colour_bar([axes], norm, scale, value_label(column), shrink=0.8, pad=0.08)
+        _annotate(axes, place, values, scale)
+    axes.set_title(value_label(column))
+    if options.get("colorbar", True):
+        colour_bar([axes], scale, _at(rows, corners), below=True)
     return axes
 
 
@@ -103,7 +92,7 @@ def simplex_panels(
     attributes: Sequence[str] | None = None,
     *,
     ax: Any = None,
-    **options: Any,
+    **options: Unpack[MapOptions],
 ) -> np.ndarray:
     """A `simplex` for each value, side by side: [panels] of Axes.
 
@@ -113,36 +102,21 @@ def simplex_panels(
     """
     table = summary_of(sweep)
     corners = _corners(sweep, table, attributes)
-    columns = list(values) if values is not None else _panel_columns(table, corners)
+    columns = list(values) if values is not None else map_columns(table, corners)
     require_columns(table, columns)
     rows = _lattice(table, corners)
-    scores = [c for c in columns if c.startswith("score_")]
-    panels = panel_axes(ax, len(columns), wide=4 if len(columns) == 4 else 3, height=2.3)
-    note = alpha_note(rows, corners)
-    at = f" at {note}" if note else ""
-    limits = {"vmin": options.pop("vmin", None), "vmax": options.pop("vmax", None)}
-    shared = _norm(rows[scores], **limits) if scores else None
-    for panel, column in zip(panels, columns, strict=True):
-        norm = shared if column in scores and shared else _norm(rows[[column]], None, None)
-        simplex(
-            table, column, corners, ax=panel, vmin=norm.vmin, vmax=norm.vmax,
-            colorbar=False, **options,
-        )  # fmt: skip
-        panel.set_title(value_label(column))
-        if column not in scores:
-            scale = options.get("cmap") or _scale_of(column)
-            text = value_label(column) + at
-            colour_bar([panel], norm, scale, text, **_BELOW, aspect=12, shrink=0.8)
-    if shared is not None:
-        hosts = [p for p, c in zip(panels, columns, strict=True) if c in scores]
-        size = {"aspect": 12 * len(hosts), "shrink": 0.8 if len(hosts) == 1 else 0.6}
-        # under several rows it would run into the bar of a panel in the last one
-        place = {"shrink": 0.5, "pad": 0.02} if _rows_of(panels) > 1 else {**_BELOW, **size}
-        colour_bar(hosts, shared, options.get("cmap") or SCALE, "score" + at, **place)
-    if ax is None:
-        # Colour bars under axes of a fixed aspect: the layout settles in its second pass.
-        figure_of(panels[0]).draw_without_rendering()
-    return panels
+    jobs = [
+        Panel(
+            column,
+            rows[column].to_numpy(dtype=np.float64),
+            partial(simplex, table, column, corners),
+        )
+        for column in columns
+    ]
+    return map_panels(
+        jobs, ax, options, whole_scores=False, wide=4 if len(jobs) == 4 else 3, below=True,
+        label=_at(rows, corners),
+    )  # fmt: skip
 
 
 def faces_of(table: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -209,28 +183,13 @@ def _lattice(table: pd.DataFrame, corners: Sequence[str]) -> pd.DataFrame:
     return rounded.groupby(keys, as_index=False).mean(numeric_only=True)
 
 
-def _panel_columns(table: pd.DataFrame, corners: Sequence[str]) -> list[str]:
-    scored = scored_attributes(table)
-    ordered = [n for n in corners if n in scored] + [n for n in scored if n not in corners]
-    found = [f"score_{n}" for n in ordered] + ["perplexity"] * ("perplexity" in table.columns)
-    if not found:
-        require_columns(table, [f"score_{corners[0]}"])
-    return found
-
-
-def _norm(values: pd.DataFrame, vmin: float | None, vmax: float | None) -> Normalize:
-    finite = values.to_numpy(dtype=np.float64)
-    finite = finite[np.isfinite(finite)]
-    low = vmin if vmin is not None else (float(finite.min()) if len(finite) else 0.0)
-    high = vmax if vmax is not None else (float(finite.max()) if len(finite) else 1.0)
-    if high - low < 1e-12:
-        # a constant has a colour too
-        low, high = low - 0.5, high + 0.5
-    return Normalize(low, high)
+def _at(rows: pd.DataFrame, corners: Sequence[str]) -> str:
+    note = alpha_note(rows, corners)
+    return f"at {note}" if note else ""
 
 
 def _surface(
-    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], norm: Normalize, scale: str
+    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], scale: Scale
 ) -> None:
     known = np.isfinite(values)
     if known.sum() < 3:
@@ -238,11 +197,12 @@ def _surface(
     mesh = Triangulation(*place[known].T)
     # rounding leaves slivers between points of one side
     mesh.set_mask(TriAnalyzer(mesh).get_flat_tri_mask(0.01))
-    assert norm.vmin is not None and norm.vmax is not None
-    levels = np.linspace(norm.vmin, norm.vmax, _BANDS + 1)
+    low, high = scale.norm.vmin, scale.norm.vmax
+    assert low is not None and high is not None
     bands = axes.tricontourf(
-        mesh, values[known].clip(norm.vmin, norm.vmax), levels=levels, cmap=scale, norm=norm
-    )
+        mesh, values[known].clip(low, high), levels=np.linspace(low, high, _BANDS + 1),
+        cmap=scale.cmap, norm=scale.norm,
+    )  # fmt: skip
     # viewers show the page between two bands that only touch
     bands.set_edgecolor("face")
     bands.set_linewidth(0.4)
@@ -261,22 +221,11 @@ def _frame(axes: Axes, corners: Sequence[str], lift: float) -> None:
 
 
 def _annotate(
-    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any]
+    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], scale: Scale
 ) -> None:
-    form = "{:.2f}".format if np.nanmax(np.abs(values)) < 10 else number
     for (x, y), value in zip(place, values, strict=True):
         axes.annotate(
-            form(value), (x, y), xytext=(0, 5), textcoords="offset points", ha="center",
-            va="bottom", fontsize="x-small", zorder=4,
+            fixed(value, scale.form), (x, y), xytext=(0, 5), textcoords="offset points",
+            ha="center", va="bottom", fontsize="x-small", zorder=4,
             bbox={"boxstyle": "round,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
         )  # fmt: skip
-
-
-def _rows_of(panels: npt.NDArray[Any]) -> int:
-    specs = [panel.get_subplotspec() for panel in panels]
-    return len({spec.rowspan.start for spec in specs if spec is not None})
-
-
-def _scale_of(column: str) -> str:
-    return WORSE_SCALE if column.endswith("perplexity") else SCALE
-

@@ -15,8 +15,9 @@ __all__ = ["report"]
 def report(sweep: Any, path: str | os.PathLike[str], *, title: str | None = None) -> Path:
     """Writes a sweep's page to the file `path`, whole or not at all, and returns its path.
 
-    The page shows the pictures that fit the sweep's grid (inline SVG), its summary, a few prompts'
-    texts side by side over the points, and the manifest. It needs no network, no script and no
+    The page shows the pictures that fit the sweep's grid (inline SVG), its summary, the
+    texts of a few prompts at the base, the anchors and points between them, with the words that
+    differ marked, and the manifest. It needs no network, no script and no
     font, and reads in light and in dark. The same sweep gives the same page, byte for byte.
 
     title: the page's heading; None names what was swept. TypeError for anything but a Sweep (an

@@ -11,10 +11,10 @@ import pandas as pd
 from contlm._native import __version__
 from contlm.analysis.tables import attributes_of, grid_of, summary_of
 from contlm.plot.choose import kind_of
+from contlm.reporting.html_tables import ranges_section, summary_section
 from contlm.reporting.pictures import pictures_of
 from contlm.reporting.style import CSS
 from contlm.reporting.svg import inline_svg
-from contlm.reporting.tables import ranges_section, summary_section
 from contlm.reporting.texts import texts_section
 
 
@@ -105,6 +105,6 @@ def _reproduce(sweep: Any) -> str:
     return (
         "<section><h2>How to make it again</h2>"
         "<p>The same versions, models, prompts, sampling and seed give the same table.</p>"
-        f"<details open><summary>manifest</summary><pre>{text}</pre></details>"
+        f"<details><summary>manifest</summary><pre>{text}</pre></details>"
         f"<details><summary>{len(prompts)} prompts</summary><ol>{listed}</ol></details></section>"
     )

@@ -28,7 +28,7 @@ _CAPTIONS = {
     "share the rest of lambda equally.",
     "entangle": "Area under the absolute change of the held attribute's score while the other "
     "attribute's alpha moves, with lambda 1/2 each. Less is more independent.",
-    "product": "Mean scores over both alphas.",
+    "product": "Mean scores over both alphas, on one scale; perplexity on its own.",
     "random": "Each score against lambda alpha, the weight of the attribute's high anchor; bars "
     "are one standard error.",
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 # figures keep a white ground in the dark: their inks were chosen for paper
 CSS = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de;
-  --ground: #ffffff; --tint: #f3f5f7; --bar: #cfe3f2; }
+  --ground: #ffffff; --tint: #f3f5f7; --bar: #cfe3f2; --mark: #ffe3b8; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --soft: #9aa4af; --line: #39424c;
-  --ground: #14181d; --tint: #1d232a; --bar: #21445f; } }
+  --ground: #14181d; --tint: #1d232a; --bar: #21445f; --mark: #5a3d10; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
@@ -37,9 +37,10 @@ tbody th[scope=row] { font-weight: 500; }
 small { color: var(--soft); }
 .texts { width: 100%; }
 .texts th, .texts td { text-align: left; min-width: 9.4rem; }
-.texts p { margin: 0 0 .35rem; white-space: pre-wrap; overflow-wrap: anywhere; }
-.texts .prompt th { background: var(--tint); }
-.texts .prompt span { position: sticky; left: .6rem; }
+.texts p { margin: 0 0 .35rem; overflow-wrap: break-word; }
+.texts thead th { min-width: 12rem; }
+.texts thead th:first-child, .texts tbody th { min-width: 0; white-space: nowrap; }
+mark { background: var(--mark); color: inherit; border-radius: 3px; padding: 0 .1em; }
 .chip { display: inline-block; border: 1px solid var(--line); border-radius: 4px;
   padding: 0 .3rem; margin: 0 .25rem .2rem 0; color: var(--soft); font-size: .75rem; }
 pre { background: var(--tint); padding: .75rem; overflow-x: auto; font-size: .8rem;

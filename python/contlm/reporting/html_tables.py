@@ -1,37 +1,26 @@
-"""The page's tables: one row a point, and each attribute's stable range."""
+"""The page's tables, as HTML: one row per point, and each attribute's stable range."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from contlm.analysis.response import COHERENCE, FACTOR, NOISE_ERRORS, stable_range
-from contlm.analysis.tables import SAME, attributes_of, lines_of, scored_attributes
-from contlm.plot.labels import interval, number, value_label
+from contlm.analysis.response import COHERENCE, FACTOR, NOISE_ERRORS, limits_reached, stable_range
+from contlm.analysis.tables import SAME, attributes_of, lines_of
+from contlm.plot.columns import score_columns
+from contlm.plot.labels import fixed, number, place_label, range_label, value_label
 
 # a table that nobody scrolls to the end of helps nobody; the sweep's own files hold all rows
 _MAX_ROWS = 400
 
 
-def point_lines(row: pd.Series, names: tuple[str, ...]) -> list[str]:
-    """A line an attribute: "sentiment α 1 λ 0.4", without the lambda where it is 1; "base"."""
-    lines = []
-    for name in names:
-        lam = row[f"lam_{name}"]
-        if abs(lam) > SAME:
-            weight = "" if abs(lam - 1) <= SAME else f" λ {number(lam)}"
-            lines.append(f"{name} α {number(row[f'alpha_{name}'])}{weight}")
-    return lines or ["base"]
-
-
 def summary_section(table: pd.DataFrame) -> str:
     """The summary: a column for each alpha and lambda that varies, then scores with their errors,
-    then everything else that is a number."""
+    those of the swept attributes first, then everything else that is a number."""
     place, still = _places(table)
-    scores = [f"score_{n}" for n in scored_attributes(table)]
+    scores = score_columns(table)
     known = {"point", *(f"{k}_{n}" for k in ("alpha", "lam") for n in attributes_of(table))}
     others = [
         str(c)
@@ -42,14 +31,14 @@ def summary_section(table: pd.DataFrame) -> str:
     ]
     head = "".join(
         f"<th scope='col'>{escape(text)}</th>"
-        for text in ["point", *map(_place_label, place), *map(_unbroken, [*scores, *others])]
+        for text in ["point", *map(place_label, place), *map(_unbroken, [*scores, *others])]
     )
     forms = {column: _form(table[column]) for column in others}
     rows = []
     for _, row in table.head(_MAX_ROWS).iterrows():
         cells = "".join(f"<td>{number(row[c]) or '–'}</td>" for c in place)
         cells += "".join(_score_cell(row, column) for column in scores)
-        cells += "".join(f"<td>{_cell(row[c], forms[c])}</td>" for c in others)
+        cells += "".join(f"<td>{fixed(row[c], forms[c]) or '–'}</td>" for c in others)
         rows.append(f"<tr><th scope='row'>{int(row['point'])}</th>{cells}</tr>")
     more = (
         f'<p class="note">{_MAX_ROWS} of {len(table)} points are shown.</p>'
@@ -58,7 +47,7 @@ def summary_section(table: pd.DataFrame) -> str:
     )
     held = f" At all points: {escape('; '.join(still))}." if still else ""
     return (
-        "<section><h2>Summary</h2><p class='hint'>One row a point. Scores are means over texts ± "
+        "<section><h2>Summary</h2><p class='hint'>One row per point. Scores are means over texts ± "
         f"the standard error over prompts.{held}</p><div class='wide'><table>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>{more}"
         "</section>"
@@ -74,7 +63,8 @@ def ranges_section(table: pd.DataFrame) -> str:
         except ValueError:
             # without scores, or without the anchors, there is no range to speak of
             continue
-        shown = "none" if np.isnan(low) else interval(low, high)
+        reached = limits_reached(table, name)
+        shown = "none" if np.isnan(low) else range_label((low, high), reached)
         rows.append(f"<tr><th scope='row'>{escape(name)}</th><td>{shown}</td></tr>")
     if not rows:
         return ""
@@ -83,7 +73,8 @@ def ranges_section(table: pd.DataFrame) -> str:
         f"at most {FACTOR:g} times the worse anchor's, base_perplexity of the texts at most "
         f"{COHERENCE:g} times the worse anchor's, dist-n at least the worse anchor's divided "
         f"by {FACTOR:g}, and the score monotone up to {NOISE_ERRORS:g} standard errors of a "
-        "difference.</p><table><thead><tr><th scope='col'>attribute</th><th scope='col'>α</th></tr>"
+        "difference. A limit is not reached where no alpha beyond the range was swept.</p>"
+        "<table><thead><tr><th scope='col'>attribute</th><th scope='col'>α</th></tr>"
         f"</thead><tbody>{''.join(rows)}</tbody></table></section>"
     )
 
@@ -105,11 +96,6 @@ def _places(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     return varying, still
 
 
-def _place_label(column: str) -> str:
-    kind, _, name = column.partition("_")
-    return f"{'α' if kind == 'alpha' else 'λ'} {name}"
-
-
 def _unbroken(column: str) -> str:
     return value_label(column).replace("dist-", "dist\u2011")
 
@@ -118,9 +104,9 @@ def _score_cell(row: pd.Series, column: str) -> str:
     value, error = row[column], row.get(f"{column}_sem")
     if pd.isna(value):
         return "<td>–</td>"
-    spread = "" if error is None or pd.isna(error) else f" <small>± {error:.2f}</small>"
+    spread = "" if error is None or pd.isna(error) else f" <small>± {fixed(error)}</small>"
     full = 100 * min(max(float(value), 0.0), 1.0)
-    return f'<td class="bar" style="--v:{full:.0f}%">{value:.2f}{spread}</td>'
+    return f'<td class="bar" style="--v:{full:.0f}%">{fixed(value)}{spread}</td>'
 
 
 def _form(values: pd.Series) -> str:
@@ -129,7 +115,3 @@ def _form(values: pd.Series) -> str:
     if (finite == finite.round()).all():
         return ".0f"
     return ".3f" if finite.max() < 2 else ".2f" if finite.max() < 1000 else ".0f"
-
-
-def _cell(value: Any, form: str) -> str:
-    return "–" if pd.isna(value) else f"{value:{form}}".replace("-", "−")
