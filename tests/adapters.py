@@ -13,6 +13,7 @@ import torch
 import transformers
 from contlm import AdapterError
 from contlm._native import TensorSource, read_peft_adapter_tensors
+from contlm.target_patterns import match_names
 from transformers.pytorch_utils import Conv1D
 
 Modules = dict[str, tuple[str, int, int]]
@@ -163,6 +164,7 @@ def read(
         json.dumps(fields),
         source,
         LINEAR if modules is None else modules,
+        match_names,
         output_head=output_head,
         name=name,
         where="my-adapter",

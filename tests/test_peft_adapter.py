@@ -30,6 +30,7 @@ from adapters import (
 )
 from contlm import AdapterError
 from contlm._native import TensorSource, read_peft_adapter, read_peft_adapter_tensors
+from contlm.target_patterns import match_names
 from fuzz import run_fuzz
 
 # What PEFT saves is what is read
@@ -105,7 +106,9 @@ def test_reads_what_peft_saves(tmp_path: Path, case: str) -> None:
     modules, weights = modules_of(base), base_weights(base)
     model = peft_model(base, **options)
     save(model, tmp_path)
-    adapter = read_peft_adapter(tmp_path, modules, output_head="lm_head", name="", weights=weights)
+    adapter = read_peft_adapter(
+        tmp_path, modules, match_names, output_head="lm_head", name="", weights=weights
+    )
     wanted = factors_in(model)
     assert len(wanted) >= 1
     assert_same_factors(adapter.modules(), wanted)
@@ -118,10 +121,10 @@ def test_all_linear_stands_for_itself_in_a_config(tmp_path: Path) -> None:
     model = peft_model(base, target_modules="all-linear")
     save(model, tmp_path)
     edit_config(tmp_path, target_modules="All-Linear")
-    read = read_peft_adapter(tmp_path, modules, output_head="lm_head").modules()
+    read = read_peft_adapter(tmp_path, modules, match_names, output_head="lm_head").modules()
     assert "lm_head" not in read and len(read) == 14
     with pytest.raises(AdapterError, match=r"missing.*lm_head"):
-        read_peft_adapter(tmp_path, modules)
+        read_peft_adapter(tmp_path, modules, match_names)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -130,7 +133,7 @@ def test_half_precision_factors(tmp_path: Path, dtype: torch.dtype) -> None:
     modules, weights = modules_of(base), base_weights(base)
     model = peft_model(base, target_modules=["q_proj", "embed_tokens"]).to(dtype)
     save(model, tmp_path)
-    adapter = read_peft_adapter(tmp_path, modules, weights=weights)
+    adapter = read_peft_adapter(tmp_path, modules, match_names, weights=weights)
     assert_same_factors(adapter.modules(), factors_in(model))
     assert {m["A"].dtype for m in adapter.modules().values()} == {dtype}
 
@@ -139,7 +142,7 @@ def test_factors_are_views_of_the_file(tmp_path: Path) -> None:
     base = tiny_llama()
     modules = modules_of(base)
     save(peft_model(base, target_modules=["q_proj"]), tmp_path)
-    adapter = read_peft_adapter(tmp_path, modules)
+    adapter = read_peft_adapter(tmp_path, modules, match_names)
     first, second = adapter.modules(), adapter.modules()
     assert all(first[name]["A"].data_ptr() == second[name]["A"].data_ptr() for name in first)
 
@@ -149,9 +152,9 @@ def test_a_named_adapter_lies_in_its_subfolder(tmp_path: Path) -> None:
     modules = modules_of(base)
     model = peft.get_peft_model(base, peft.LoraConfig(target_modules=["q_proj"]), "formal")
     save(model, tmp_path)
-    assert len(read_peft_adapter(tmp_path / "formal", modules).modules()) == 2
+    assert len(read_peft_adapter(tmp_path / "formal", modules, match_names).modules()) == 2
     with pytest.raises(FileNotFoundError, match=r"adapter_config\.json.*formal"):
-        read_peft_adapter(tmp_path, modules)
+        read_peft_adapter(tmp_path, modules, match_names)
 
 
 # Adapters made by hand
@@ -167,7 +170,7 @@ def test_a_plain_adapter() -> None:
 
 def test_defaults_of_a_bare_config() -> None:
     source = TensorSource.from_tensors(lora(*LINEAR, r=8), "memory")
-    adapter = read_peft_adapter_tensors('{"peft_type": "LORA"}', source, LINEAR)
+    adapter = read_peft_adapter_tensors('{"peft_type": "LORA"}', source, LINEAR, match_names)
     assert [m["scaling"] for m in adapter.modules().values()] == [1.0, 1.0]
 
 
@@ -279,13 +282,13 @@ def test_no_field_of_peft_is_unknown(tmp_path: Path) -> None:
     fields["target_modules"] = ["q"]
     source = TensorSource.from_tensors(BOTH, "memory")
     config = json.dumps(fields, default=str)
-    assert len(read_peft_adapter_tensors(config, source, LINEAR).modules()) == 2
+    assert len(read_peft_adapter_tensors(config, source, LINEAR, match_names).modules()) == 2
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"peft_type": "LORA"} x', "\xff", '"LORA"'])
 def test_config_that_is_no_object(text: str) -> None:
     with pytest.raises(AdapterError, match=r"adapter: adapter_config\.json.*JSON object"):
-        read_peft_adapter_tensors(text, TensorSource.from_tensors(BOTH, "m"), LINEAR)
+        read_peft_adapter_tensors(text, TensorSource.from_tensors(BOTH, "m"), LINEAR, match_names)
 
 
 # Rejections: tensors
@@ -510,16 +513,16 @@ def test_a_different_base() -> None:
 
 def test_files_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"adapter_config\.json.*save_pretrained"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     with pytest.raises(FileNotFoundError, match=r"adapter_model\.safetensors"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
     (tmp_path / "adapter_model.bin").write_bytes(b"")
     with pytest.raises(AdapterError, match=r"adapter_model\.bin.*weights_only=True"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match=r"adapter_model\.safetensors.*valid safetensors"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
 
 
 def test_kinds_of_modules() -> None:

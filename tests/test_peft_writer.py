@@ -22,6 +22,7 @@ from adapters import (
     modules_of,
 )
 from contlm._native import read_peft_adapter, write_peft_adapter
+from contlm.target_patterns import match_names
 
 
 def factors(
@@ -78,7 +79,7 @@ def test_peft_loads_what_is_written(tmp_path: Path, case: str) -> None:
         if biases:
             wanted = torch.zeros(b.shape[0]) if bias is None else bias
             assert torch.equal(loaded[name]["bias"], wanted)
-    adapter = read_peft_adapter(tmp_path / "new" / "folder", modules, weights=weights)
+    adapter = read_peft_adapter(tmp_path / "new" / "folder", modules, match_names, weights=weights)
     assert adapter.warnings == []
     assert_same_factors(adapter.modules(), loaded)
 
@@ -91,7 +92,7 @@ def test_names_that_end_alike(tmp_path: Path) -> None:
         "y.head": ("linear", 6, 4),
     }
     write_peft_adapter(tmp_path, factors(modules, {"head": 2, "x.head": 3}), modules)
-    read_back = read_peft_adapter(tmp_path, modules).modules()
+    read_back = read_peft_adapter(tmp_path, modules, match_names).modules()
     assert {name: module["r"] for name, module in read_back.items()} == {"head": 2, "x.head": 3}
 
 

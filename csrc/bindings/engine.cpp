@@ -84,15 +84,17 @@ at::Tensor target_nll(const Engine& self, const std::vector<std::vector<std::int
   return self.target_nll(sequences, first_target, points, engine::parse_mode(mode), monitor);
 }
 
-std::vector<std::string> add_adapter(Engine& self, const std::string& name, const std::filesystem::path& directory) {
-  const io::PeftAdapter adapter = io::read_peft_adapter(directory, self.base_modules());
+std::vector<std::string> add_adapter(Engine& self, const std::string& name, const std::filesystem::path& directory,
+                                     const io::NameMatcher& match) {
+  const io::PeftAdapter adapter = io::read_peft_adapter(directory, self.base_modules(), match);
   self.add_adapter(name, adapter);
   return adapter.warnings;
 }
 
 std::vector<std::string> add_adapter_tensors(Engine& self, const std::string& name, const std::string& config,
-                                             const io::TensorSource& tensors, const std::string& where) {
-  const io::PeftAdapter adapter = io::read_peft_adapter(config, tensors, self.base_modules(), where);
+                                             const io::TensorSource& tensors, const std::string& where,
+                                             const io::NameMatcher& match) {
+  const io::PeftAdapter adapter = io::read_peft_adapter(config, tensors, self.base_modules(), match, where);
   self.add_adapter(name, adapter);
   return adapter.warnings;
 }
@@ -138,9 +140,10 @@ void register_engine(py::module_& module) {
            }),
            py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("where") = "model", py::arg("dtype") = "auto",
            py::arg("device") = "cpu", py::arg("threads") = 0, py::arg("max_rows") = 0)
-      .def("add_adapter", &add_adapter, py::arg("name"), py::arg("directory"), py::call_guard<py::gil_scoped_release>())
+      .def("add_adapter", &add_adapter, py::arg("name"), py::arg("directory"), py::arg("match_names"),
+           py::call_guard<py::gil_scoped_release>())
       .def("add_adapter_tensors", &add_adapter_tensors, py::arg("name"), py::arg("config"), py::arg("tensors"),
-           py::arg("where"), py::call_guard<py::gil_scoped_release>())
+           py::arg("where"), py::arg("match_names"), py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("anchors", [](const Engine& e) { return e.bank().names(); })
       .def_property_readonly("model_type", [](const Engine& e) { return e.model().spec().family; })
       .def_property_readonly("vocab_size", [](const Engine& e) { return e.model().spec().vocab_size; })

@@ -1,5 +1,6 @@
 // TensorSource, write_safetensors, HfConfig, PeftAdapter and its reader and writer. Files are read and written without
 // the GIL.
+#include <pybind11/functional.h>
 #include <pybind11/stl.h>
 #include <pybind11/stl/filesystem.h>
 #include <torch/csrc/utils/pybind.h>
@@ -116,25 +117,25 @@ void register_adapters(py::module_& module) {
 
   module.def(
       "read_peft_adapter",
-      [](const fs::path& directory, const ModuleTable& modules, std::string output_head, std::string name,
-         Tensors weights) {
+      [](const fs::path& directory, const ModuleTable& modules, const io::NameMatcher& match, std::string output_head,
+         std::string name, Tensors weights) {
         const io::BaseModules base = to_base(modules, std::move(output_head), std::move(name), std::move(weights));
         const Unlocked unlocked;
-        return io::read_peft_adapter(directory, base);
+        return io::read_peft_adapter(directory, base, match);
       },
-      py::arg("directory"), py::arg("modules"), py::arg("output_head") = "", py::arg("name") = "",
-      py::arg("weights") = Tensors{});
+      py::arg("directory"), py::arg("modules"), py::arg("match_names"), py::arg("output_head") = "",
+      py::arg("name") = "", py::arg("weights") = Tensors{});
 
   module.def(
       "read_peft_adapter_tensors",
-      [](const std::string& config, const Holder& tensors, const ModuleTable& modules, std::string output_head,
-         std::string name, const std::string& where, Tensors weights) {
+      [](const std::string& config, const Holder& tensors, const ModuleTable& modules, const io::NameMatcher& match,
+         std::string output_head, std::string name, const std::string& where, Tensors weights) {
         const io::BaseModules base = to_base(modules, std::move(output_head), std::move(name), std::move(weights));
         const Unlocked unlocked;
-        return io::read_peft_adapter(config, *tensors, base, where);
+        return io::read_peft_adapter(config, *tensors, base, match, where);
       },
-      py::arg("config"), py::arg("tensors"), py::arg("modules"), py::arg("output_head") = "", py::arg("name") = "",
-      py::arg("where") = "adapter", py::arg("weights") = Tensors{});
+      py::arg("config"), py::arg("tensors"), py::arg("modules"), py::arg("match_names"), py::arg("output_head") = "",
+      py::arg("name") = "", py::arg("where") = "adapter", py::arg("weights") = Tensors{});
 
   module.def(
       "write_peft_adapter",

@@ -80,8 +80,12 @@ using Parts = std::map<LoraRole, std::string>;
 class AdapterReader {
  public:
   AdapterReader(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                const std::string& where)
-      : tensors_(tensors), base_(base), where_(where), config_(parse_peft_config(config, config_where())) {}
+                const NameMatcher& match, const std::string& where)
+      : tensors_(tensors),
+        base_(base),
+        match_(match),
+        where_(where),
+        config_(parse_peft_config(config, config_where())) {}
 
   PeftAdapter read() {
     adapter_.where = where_;
@@ -92,8 +96,11 @@ class AdapterReader {
     rename(naming);
     check_keys(naming);
     check_copies(naming);
-    PatternTable ranks(config_.rank_pattern, static_cast<double>(config_.r), "rank_pattern", config_where());
-    PatternTable alphas(config_.alpha_pattern, config_.lora_alpha, "alpha_pattern", config_where());
+    std::vector<std::string> adapted;
+    for (const auto& [module, name] : adapter_names_) adapted.push_back(name);
+    const PatternNames names(match_, adapted, config_where());
+    PatternTable ranks(config_.rank_pattern, static_cast<double>(config_.r), "rank_pattern", names);
+    PatternTable alphas(config_.alpha_pattern, config_.lora_alpha, "alpha_pattern", names);
     for (const auto& [module, parts] : modules_) {
       const std::string& name = adapter_names_.at(module);
       adapter_.modules.emplace(module, build(module, parts, ranks.value(name), alphas.value(name)));
@@ -168,13 +175,17 @@ class AdapterReader {
   // Every tensor must belong to a module that the config targets, and every targeted module must have all of its
   // tensors.
   void check_keys(const Naming& naming) {
-    const TargetRule rule(config_, naming.to_adapter(base_.output_head), config_where());
+    std::set<std::string> known;
+    for (const auto& [module, shape] : base_.modules) known.insert(naming.to_adapter(module));
+    for (const auto& [module, name] : adapter_names_) known.insert(name);
+    const TargetRule rule(config_, naming.to_adapter(base_.output_head),
+                          PatternNames(match_, {known.begin(), known.end()}, config_where()));
     std::vector<std::string> missing, untargeted;
     for (const auto& [module, parts] : modules_) {
       const auto found = base_.modules.find(module);
-      const bool known = found != base_.modules.end();
-      const std::set<LoraRole> wanted = known ? roles(found->second.kind) : std::set<LoraRole>{};
-      const bool targeted = known && rule.targets(adapter_names_.at(module), found->second.kind).value_or(true);
+      const bool in_base = found != base_.modules.end();
+      const std::set<LoraRole> wanted = in_base ? roles(found->second.kind) : std::set<LoraRole>{};
+      const bool targeted = in_base && rule.targets(adapter_names_.at(module), found->second.kind).value_or(true);
       for (const auto& [role, key] : parts) {
         if (!wanted.contains(role))
           unexpected_.push_back(key);
@@ -317,6 +328,7 @@ class AdapterReader {
 
   const TensorSource& tensors_;
   const BaseModules& base_;
+  const NameMatcher& match_;
   const std::string& where_;
   const PeftConfig config_;
   PeftAdapter adapter_;
@@ -351,11 +363,11 @@ BaseModule::Kind parse_module_kind(const std::string& name) {
 }
 
 PeftAdapter read_peft_adapter(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                              const std::string& where) {
-  return AdapterReader(config, tensors, base, where).read();
+                              const NameMatcher& match, const std::string& where) {
+  return AdapterReader(config, tensors, base, match, where).read();
 }
 
-PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base) {
+PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base, const NameMatcher& match) {
   std::error_code error;
   const fs::path config = directory / "adapter_config.json";
   const fs::path tensors = directory / "adapter_model.safetensors";
@@ -369,7 +381,7 @@ PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base
                  "\"adapter_model.safetensors\")");
     throw FileNotFound(message(tensors.string(), ": the file must exist, there is none; save the adapter again"));
   }
-  return read_peft_adapter(text, *open_safetensors(tensors), base, directory.string());
+  return read_peft_adapter(text, *open_safetensors(tensors), base, match, directory.string());
 }
 
 }  // namespace contlm::io

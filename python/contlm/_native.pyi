@@ -46,20 +46,26 @@ class PeftAdapter:
         """module -> {"r", "scaling", "A", "B", "bias"}; A [r, in], B [out, r], bias [out] or
         None."""
 
+# (field, patterns, names, where) -> for each pattern, the indices of the names that it matches
+_NameMatcher = Callable[[str, Sequence[str], Sequence[str], str], list[list[int]]]
+
 def read_peft_adapter(
     directory: str | PathLike[str],
     modules: dict[str, tuple[str, int, int]],
+    match_names: _NameMatcher,
     output_head: str = "",
     name: str = "",
     weights: dict[str, torch.Tensor] = ...,
 ) -> PeftAdapter:
     """modules: name -> (kind "linear"|"conv1d"|"embedding", in, out) of the base.
+    match_names: contlm.target_patterns.match_names.
     weights: the base's own, by module, which the copies that PEFT saves must equal."""
 
 def read_peft_adapter_tensors(
     config: str,
     tensors: TensorSource,
     modules: dict[str, tuple[str, int, int]],
+    match_names: _NameMatcher,
     output_head: str = "",
     name: str = "",
     where: str = "adapter",
@@ -127,11 +133,13 @@ class Engine:
         """config: the text of config.json. dtype: "auto" | "float32" | "bfloat16". 0: chosen
         natively."""
 
-    def add_adapter(self, name: str, directory: str | PathLike[str]) -> list[str]:
+    def add_adapter(
+        self, name: str, directory: str | PathLike[str], match_names: _NameMatcher
+    ) -> list[str]:
         """Reads a PEFT adapter as the next anchor; returns the reader's warnings."""
 
     def add_adapter_tensors(
-        self, name: str, config: str, tensors: TensorSource, where: str
+        self, name: str, config: str, tensors: TensorSource, where: str, match_names: _NameMatcher
     ) -> list[str]: ...
     @property
     def anchors(self) -> list[str]: ...

@@ -14,6 +14,7 @@ from contlm import memory
 from contlm._native import AdapterError, CheckpointError, Engine, TensorSource
 from contlm.hub import resolve_directory
 from contlm.point import anchor_names
+from contlm.target_patterns import match_names
 from contlm.tokenization import Tokenizer
 
 # A directory or hub id; the name of an adapter that the model carries; a peft.PeftModel
@@ -105,13 +106,13 @@ def _add_anchor(engine: Engine, name: str, anchor: Anchor, model: Any) -> list[s
         raise FileNotFoundError(f"{error}; adapters in the model: {', '.join(carried)}") from error
     if not any(directory.glob("adapter_*")) and (directory / "config.json").is_file():
         raise AdapterError(_full_checkpoint(name, str(directory)))
-    return engine.add_adapter(name, directory)
+    return engine.add_adapter(name, directory, match_names)
 
 
 def _add_from_memory(engine: Engine, name: str, model: Any, adapter: str) -> list[str]:
     config, tensors = memory.adapter(model, adapter)
     where = f"adapter {adapter!r} of {memory.where_of(model)}"
-    return engine.add_adapter_tensors(name, config, tensors, where)
+    return engine.add_adapter_tensors(name, config, tensors, where, match_names)
 
 
 def _full_checkpoint(name: str, what: str) -> str:
