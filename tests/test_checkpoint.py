@@ -63,7 +63,10 @@ def test_weight_map_may_not_leave_its_folder(tmp_path: Path, file: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}', '{"weight_map": {}}', "{"],
+    [
+        *("", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}', '{"weight_map": {}}'),
+        *("{", "[" * 1_000_000, '{"weight_map": ' + "[" * 1_000_000 + "]" * 1_000_000 + "}"),
+    ],
 )
 def test_index_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(text)

@@ -96,3 +96,12 @@ def test_a_fallback_does_not_hide_another_type(access: str, key: str, fallback: 
 def test_text_that_is_no_object(text: str) -> None:
     with pytest.raises(CheckpointError, match=r"x/config\.json: must be a JSON object"):
         HfConfig(text, "x/config.json")
+
+
+@pytest.mark.parametrize("levels", [128, 1_000_000])
+def test_text_that_nests_deep(levels: int) -> None:
+    text = '{"hidden_size": %s}' % ("[" * (levels - 1) + "]" * (levels - 1))
+    with pytest.raises(CheckpointError, match=r"dir/config\.json.*levels deep"):
+        HfConfig(text, "dir/config.json")
+    with pytest.raises(CheckpointError, match="integer"):
+        HfConfig('{"hidden_size": %s}' % ("[" * 126 + "]" * 126), "x").require_int("hidden_size")

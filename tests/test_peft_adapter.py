@@ -291,6 +291,16 @@ def test_config_that_is_no_object(text: str) -> None:
         read_peft_adapter_tensors(text, TensorSource.from_tensors(BOTH, "m"), LINEAR, match_names)
 
 
+def test_config_that_nests_deep() -> None:
+    """In a field whose value a message would show, and closed, so that all of it is JSON."""
+    for field in ("r", "target_modules", "new"):
+        deep = "[" * 1_000_000 + "]" * 1_000_000
+        text = f'{{"peft_type": "LORA", "{field}": {deep}}}'
+        with pytest.raises(AdapterError, match=r"adapter: adapter_config\.json.*levels deep"):
+            source = TensorSource.from_tensors(BOTH, "m")
+            read_peft_adapter_tensors(text, source, LINEAR, match_names)
+
+
 # Rejections: tensors
 
 

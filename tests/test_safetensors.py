@@ -310,7 +310,7 @@ EDGES: list[tuple[str, bytes]] = [
         '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":%s}}' % ("[" * n + "]" * n),
         FOUR,
     )
-    for n in (1, 124, 125, 126, 127, 128, 5000)
+    for n in (1, 124, 125, 126, 127, 128, 5000, 1_000_000)
 ]
 
 

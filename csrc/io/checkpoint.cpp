@@ -1,9 +1,7 @@
 // Sources that are not one file: the shards of a checkpoint folder, and tensors in memory.
-#include <nlohmann/json.hpp>
-
 #include "common/error.h"
 #include "io/files.h"
-#include "io/listing.h"
+#include "io/json.h"
 #include "io/safetensors.h"
 
 namespace contlm::io {
@@ -43,10 +41,10 @@ class ShardedCheckpoint final : public TensorSource {
 
  private:
   std::map<std::string, std::string> read_weight_map() const {
-    const nlohmann::json index = nlohmann::json::parse(read_text(index_), nullptr, /*allow_exceptions=*/false);
+    const nlohmann::json index = parse_json<nlohmann::json>(read_text(index_));
     CONTLM_CHECK(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(), CheckpointError,
                  where(), ": must be a JSON object with an object \"weight_map\", got ",
-                 index.is_discarded() ? "no valid JSON" : "something else", "; download the checkpoint again");
+                 index.is_discarded() ? kNotJson : "something else", "; download the checkpoint again");
     std::map<std::string, std::string> files;
     for (const auto& [name, file] : index["weight_map"].items()) {
       CONTLM_CHECK(file.is_string(), CheckpointError, where(), ": weight_map: \"", name, "\" must name a file, got ",
