@@ -25,11 +25,12 @@ from adapters import (
     read,
     refused,
     save,
+    tiny_gpt2,
     tiny_llama,
     warned,
 )
 from contlm import AdapterError
-from contlm._native import TensorSource, read_peft_adapter, read_peft_adapter_tensors
+from contlm._native import Engine, TensorSource, _testing, read_peft_adapter
 from contlm.target_patterns import match_names
 from fuzz import run_fuzz
 
@@ -170,7 +171,9 @@ def test_a_plain_adapter() -> None:
 
 def test_defaults_of_a_bare_config() -> None:
     source = TensorSource.from_tensors(lora(*LINEAR, r=8), "memory")
-    adapter = read_peft_adapter_tensors('{"peft_type": "LORA"}', source, LINEAR, match_names)
+    adapter = _testing.read_peft_adapter_tensors(
+        '{"peft_type": "LORA"}', source, LINEAR, match_names
+    )
     assert [m["scaling"] for m in adapter.modules().values()] == [1.0, 1.0]
 
 
@@ -282,13 +285,17 @@ def test_no_field_of_peft_is_unknown(tmp_path: Path) -> None:
     fields["target_modules"] = ["q"]
     source = TensorSource.from_tensors(BOTH, "memory")
     config = json.dumps(fields, default=str)
-    assert len(read_peft_adapter_tensors(config, source, LINEAR, match_names).modules()) == 2
+    assert (
+        len(_testing.read_peft_adapter_tensors(config, source, LINEAR, match_names).modules()) == 2
+    )
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"peft_type": "LORA"} x', "\xff", '"LORA"'])
 def test_config_that_is_no_object(text: str) -> None:
     with pytest.raises(AdapterError, match=r"adapter: adapter_config\.json.*JSON object"):
-        read_peft_adapter_tensors(text, TensorSource.from_tensors(BOTH, "m"), LINEAR, match_names)
+        _testing.read_peft_adapter_tensors(
+            text, TensorSource.from_tensors(BOTH, "m"), LINEAR, match_names
+        )
 
 
 def test_config_that_nests_deep() -> None:
@@ -298,7 +305,7 @@ def test_config_that_nests_deep() -> None:
         text = f'{{"peft_type": "LORA", "{field}": {deep}}}'
         with pytest.raises(AdapterError, match=r"adapter: adapter_config\.json.*levels deep"):
             source = TensorSource.from_tensors(BOTH, "m")
-            read_peft_adapter_tensors(text, source, LINEAR, match_names)
+            _testing.read_peft_adapter_tensors(text, source, LINEAR, match_names)
 
 
 # Rejections: tensors
@@ -352,6 +359,40 @@ def test_ranks_must_agree_with_the_config() -> None:
     tensors = dict(BOTH)
     tensors["base_model.model.model.layers.0.q.lora_B.weight"] = torch.ones(4, 3)
     refused("[2, 6]", "[4, 3]", tensors=tensors)
+
+
+def first_line(**arguments: Any) -> str:
+    return refused(**arguments).splitlines()[0]
+
+
+def test_an_adapter_of_another_base_is_called_that_first() -> None:
+    """Whether its names or its shapes show it; the tensors come after."""
+    gpt2 = lora("transformer.h.0.attn.c_attn", "transformer.h.1.attn.c_attn")
+    text = first_line(tensors=gpt2, base_model_name_or_path="gpt2", name="my/llama")
+    assert text.startswith('my-adapter: trained for "gpt2", this base is "my/llama"; give the base')
+    assert "trained for another base" in first_line(tensors=gpt2)
+    assert "c_attn.lora_A" in refused(tensors=gpt2).splitlines()[1]
+    wide = lora(*LINEAR, size=(8, 16))
+    text = first_line(tensors=wide, base_model_name_or_path="wide/llama", name="my/llama")
+    assert text.startswith('my-adapter: trained for "wide/llama", this base is "my/llama"; give')
+    refused("model.layers.0.q: 6 -> 4 in the base, 8 -> 16 in the adapter", tensors=wide)
+
+
+def test_a_fault_of_one_tensor_does_not_speak_of_another_base() -> None:
+    mixed = {**BOTH, **lora("model.layers.1.q", size=(8, 16))}
+    assert "trained for" not in refused("model.layers.1.q", tensors=mixed)
+    odd = {**BOTH, **lora("model.layers.2.q")}
+    assert "trained for" not in refused("unexpected", tensors=odd)
+
+
+def test_the_engine_says_what_its_base_is(tmp_path: Path) -> None:
+    save(peft_model(tiny_gpt2(), target_modules=["c_attn"]), tmp_path / "a")
+    edit_config(tmp_path / "a", base_model_name_or_path="gpt2")
+    llama = tiny_llama()
+    weights = TensorSource.from_tensors(dict(llama.state_dict()), "memory")
+    engine = Engine(llama.config.to_json_string(use_diff=False), weights)
+    with pytest.raises(AdapterError, match='a: trained for "gpt2", this base is llama; give'):
+        engine.add_adapter("a", tmp_path / "a", match_names)
 
 
 def test_shapes_must_agree_with_the_base() -> None:

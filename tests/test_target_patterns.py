@@ -15,7 +15,7 @@ from adapters import (
     refused,
 )
 from contlm import AdapterError
-from contlm._native import TensorSource, read_peft_adapter_tensors
+from contlm._native import TensorSource, _testing
 from contlm.target_patterns import match_names
 from hypothesis import example, given, settings
 
@@ -238,4 +238,4 @@ def test_other_errors_of_the_matcher_pass_through() -> None:
     source = TensorSource.from_tensors(lora(*LINEAR), "memory")
     config = '{"peft_type": "LORA", "target_modules": ".*"}'
     with pytest.raises(KeyError, match="mine"):
-        read_peft_adapter_tensors(config, source, LINEAR, broken)
+        _testing.read_peft_adapter_tensors(config, source, LINEAR, broken)

@@ -2,6 +2,7 @@
 #include "common/error.h"
 #include "io/files.h"
 #include "io/json.h"
+#include "io/listing.h"
 #include "io/safetensors.h"
 
 namespace contlm::io {
@@ -28,12 +29,7 @@ class ShardedCheckpoint final : public TensorSource {
     }
   }
 
-  std::vector<std::string> names() const override {
-    std::vector<std::string> names;
-    names.reserve(tensors_.size());
-    for (const auto& [name, shard] : tensors_) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> names() const override { return keys_of(tensors_); }
   bool contains(const std::string& name) const override { return tensors_.contains(name); }
   TensorInfo info(const std::string& name) const override { return shard(name).info(name); }
   at::Tensor tensor(const std::string& name) const override { return shard(name).tensor(name); }
@@ -85,12 +81,7 @@ class TensorsInMemory final : public TensorSource {
   TensorsInMemory(std::map<std::string, at::Tensor> tensors, std::string where)
       : tensors_(std::move(tensors)), where_(std::move(where)) {}
 
-  std::vector<std::string> names() const override {
-    std::vector<std::string> names;
-    names.reserve(tensors_.size());
-    for (const auto& [name, tensor] : tensors_) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> names() const override { return keys_of(tensors_); }
   bool contains(const std::string& name) const override { return tensors_.contains(name); }
   TensorInfo info(const std::string& name) const override {
     const at::Tensor& found = find(name);

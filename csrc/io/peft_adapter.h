@@ -26,6 +26,7 @@ struct BaseModule {
 struct BaseModules {
   std::map<std::string, BaseModule> modules;
   std::string output_head;  // left out by target_modules = "all-linear"
+  std::string type = {};    // the base's model_type, for messages
   std::string name;         // the base's own name, compared with the adapter's base_model_name_or_path (a warning)
   // The base's weight of an embedding or of the output head, for the copies of it that PEFT saves, or undefined.
   // Without it, copies cannot be compared, which is a warning.
@@ -39,6 +40,7 @@ using NameMatcher = std::function<std::vector<std::vector<std::size_t>>(
     const std::string& where)>;
 
 // "linear" | "conv1d" | "embedding"; ValueError otherwise.
+const char* module_kind_name(BaseModule::Kind kind);
 BaseModule::Kind parse_module_kind(const std::string& name);
 
 // delta(module) = scaling * B A, and scaling * bias on the output; for an embedding delta = scaling * (B A)^T, [vocab,
