@@ -120,8 +120,8 @@ std::shared_ptr<const TensorSource> open_checkpoint(const fs::path& directory) {
                  "AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, safe_serialization=True)");
   }
   throw FileNotFound(message(directory.string(),
-                             ": must hold model.safetensors or model.safetensors.index.json, it has ",
-                             "neither; check that the download is complete"));
+                             ": must hold model.safetensors or model.safetensors.index.json, it has neither; check "
+                             "that the download is complete"));
 }
 
 std::shared_ptr<const TensorSource> from_tensors(std::map<std::string, at::Tensor> tensors, std::string where) {

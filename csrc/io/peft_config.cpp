@@ -182,11 +182,10 @@ class ConfigParser {
     const bool harmless =
         std::any_of(kHarmlessInit.begin(), kHarmlessInit.end(), [&](const char* known) { return name == known; });
     CONTLM_CHECK(harmless, AdapterError, where_,
-                 ": \"init_lora_weights\" must be true, false or one of gaussian, eva, "
-                 "orthogonal, mica, got ",
+                 ": \"init_lora_weights\" must be true, false or one of gaussian, eva, orthogonal, mica, got ",
                  shown(init),
-                 " (an unknown initialisation may have changed the base model); convert the "
-                 "adapter in PEFT with save_pretrained(..., path_initial_model_for_weight_conversion=...)");
+                 " (an unknown initialisation may have changed the base model); convert the adapter in PEFT with "
+                 "save_pretrained(..., path_initial_model_for_weight_conversion=...)");
   }
 
   std::int64_t positive_int(const std::string& name, const Json& value) const {
