@@ -178,7 +178,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    _native._set_cpu_capability(options.capability)
+    _native._testing.set_cpu_capability(options.capability)
     results = []
     with torch.inference_mode():
         for dtype in (torch.float32, torch.bfloat16):

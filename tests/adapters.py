@@ -12,7 +12,8 @@ import pytest
 import torch
 import transformers
 from contlm import AdapterError
-from contlm._native import TensorSource, read_peft_adapter_tensors
+from contlm._native import TensorSource, _testing
+from contlm.loading.target_patterns import match_names
 from transformers.pytorch_utils import Conv1D
 
 Modules = dict[str, tuple[str, int, int]]
@@ -159,10 +160,11 @@ def read(
 ) -> Any:
     fields = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q"], **config}
     source = TensorSource.from_tensors(BOTH if tensors is None else tensors, "memory")
-    return read_peft_adapter_tensors(
+    return _testing.read_peft_adapter_tensors(
         json.dumps(fields),
         source,
         LINEAR if modules is None else modules,
+        match_names,
         output_head=output_head,
         name=name,
         where="my-adapter",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from contlm._native import read_peft_adapter
+from contlm.loading.target_patterns import match_names
 from test_safetensors import mutate
 
 VALUES: list[Any] = [
@@ -69,7 +70,7 @@ def main(folder: Path, count: int) -> None:
         (folder / "b" / "adapter_config.json").write_bytes(mutated if on_config else config)
         (folder / "b" / "adapter_model.safetensors").write_bytes(tensors if on_config else mutated)
         try:
-            adapter = read_peft_adapter(folder / "b", modules)
+            adapter = read_peft_adapter(folder / "b", modules, match_names)
         except ValueError as error:
             assert str(folder / "b") in str(error)
             counts["refused"] += 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from contlm import _native
+from contlm._native import _testing, cpu_capability
 
 DTYPES = pytest.mark.parametrize(
     "dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"]
@@ -17,14 +17,14 @@ DTYPES = pytest.mark.parametrize(
 
 def each_capability() -> Iterator[str]:
     """Every instruction set that this processor has, in use while it is the current one."""
-    before = _native.cpu_capability()
+    before = cpu_capability()
     try:
-        for name in _native.cpu_capabilities():
-            _native._set_cpu_capability(name)
+        for name in _testing.cpu_capabilities():
+            _testing.set_cpu_capability(name)
             print("CPU capability:", name)
             yield name
     finally:
-        _native._set_cpu_capability(before)
+        _testing.set_cpu_capability(before)
 
 
 def on_each_capability(test: Callable[..., None]) -> Callable[..., None]:

@@ -8,8 +8,10 @@ import contlm
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import Case
 from contlm import Point, analysis, grid, zoo
+from contlm._native import _testing
 from contlm.analysis.tables import line_of, lines_of, scored_attributes, summary_of
 from fake_sweep import fake_sweep, true_score
 
@@ -17,14 +19,13 @@ from fake_sweep import fake_sweep, true_score
 def dense_deltas(lm: contlm.Interpolator) -> np.ndarray:
     """[K, N] float64: every anchor's delta over all modules, formed in full."""
     count, rows = len(lm.anchors), []
+
+    def weights(c: np.ndarray) -> np.ndarray:
+        merged = [_testing.merged_weight(lm.engine, name, c) for name in lm.engine.modules()]
+        return torch.cat([weight.double().ravel() for weight in merged]).numpy()
+
     for one in np.eye(count):
-        parts = [
-            (
-                lm.engine.merged_weight(name, one) - lm.engine.merged_weight(name, np.zeros(count))
-            ).double().numpy().ravel()
-            for name in lm.engine.modules()
-        ]  # fmt: skip
-        rows.append(np.concatenate(parts))
+        rows.append(weights(one) - weights(np.zeros(count)))
     return np.stack(rows)
 
 

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 from contlm import CheckpointError
-from contlm._native import TensorSource, write_safetensors
+from contlm._native import TensorSource, _testing
 
 
 def write_shards(folder: Path, weight_map: dict[str, Any]) -> None:
-    write_safetensors(folder / "model-1.safetensors", {"a": torch.ones(2)})
-    write_safetensors(folder / "model-2.safetensors", {"b": torch.zeros(3), "c": torch.ones(1)})
+    _testing.write_safetensors(folder / "model-1.safetensors", {"a": torch.ones(2)})
+    _testing.write_safetensors(
+        folder / "model-2.safetensors", {"b": torch.zeros(3), "c": torch.ones(1)}
+    )
     index = {"metadata": {"total_size": 24}, "weight_map": weight_map}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
@@ -23,7 +25,7 @@ SHARDS = {"a": "model-1.safetensors", "b": "model-2.safetensors", "c": "model-2.
 
 
 def test_single_checkpoint(tmp_path: Path) -> None:
-    write_safetensors(tmp_path / "model.safetensors", {"a": torch.ones(2)})
+    _testing.write_safetensors(tmp_path / "model.safetensors", {"a": torch.ones(2)})
     assert TensorSource.open_checkpoint(tmp_path).names() == ["a"]
 
 
@@ -55,7 +57,7 @@ def test_key_that_its_shard_lacks(tmp_path: Path) -> None:
 )
 def test_weight_map_may_not_leave_its_folder(tmp_path: Path, file: str) -> None:
     (tmp_path / "model").mkdir()
-    write_safetensors(tmp_path / "model-1.safetensors", {"a": torch.ones(2)})
+    _testing.write_safetensors(tmp_path / "model-1.safetensors", {"a": torch.ones(2)})
     write_shards(tmp_path / "model", {"a": file})
     with pytest.raises(CheckpointError, match="index's own folder"):
         TensorSource.open_checkpoint(tmp_path / "model")
@@ -63,7 +65,10 @@ def test_weight_map_may_not_leave_its_folder(tmp_path: Path, file: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}', '{"weight_map": {}}', "{"],
+    [
+        *("", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": 3}}', '{"weight_map": {}}'),
+        *("{", "[" * 1_000_000, '{"weight_map": ' + "[" * 1_000_000 + "]" * 1_000_000 + "}"),
+    ],
 )
 def test_index_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(text)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from contlm import _native
+from contlm._native import _testing
 
 ASK = "from contlm import _native; print(_native.cpu_capability())"
 
@@ -22,7 +22,7 @@ def ask(value: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", ["", "default"])
 def test_variable_chooses(name: str) -> None:
     answer = ask(name)
-    assert answer.stdout.strip() == (name or _native.cpu_capabilities()[-1]), answer.stderr
+    assert answer.stdout.strip() == (name or _testing.cpu_capabilities()[-1]), answer.stderr
 
 
 def test_unknown_is_an_error_that_lists_the_choices() -> None:
@@ -37,4 +37,4 @@ def test_unknown_is_an_error_that_lists_the_choices() -> None:
 
 def test_set_for_tests_refuses_alike() -> None:
     with pytest.raises(ValueError, match="got 'sse9'"):
-        _native._set_cpu_capability("sse9")
+        _testing.set_cpu_capability("sse9")

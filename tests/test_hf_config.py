@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from contlm import CheckpointError
-from contlm._native import HfConfig
+from contlm._native import _testing
 
 FIELDS: dict[str, Any] = {
     "model_type": "llama",
@@ -23,8 +23,8 @@ FIELDS: dict[str, Any] = {
 }
 
 
-def config(**fields: Any) -> HfConfig:
-    return HfConfig(json.dumps({**FIELDS, **fields}), "dir/config.json")
+def config(**fields: Any) -> _testing.HfConfig:
+    return _testing.HfConfig(json.dumps({**FIELDS, **fields}), "dir/config.json")
 
 
 def test_typed_access() -> None:
@@ -95,4 +95,14 @@ def test_a_fallback_does_not_hide_another_type(access: str, key: str, fallback: 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", "null"])
 def test_text_that_is_no_object(text: str) -> None:
     with pytest.raises(CheckpointError, match=r"x/config\.json: must be a JSON object"):
-        HfConfig(text, "x/config.json")
+        _testing.HfConfig(text, "x/config.json")
+
+
+@pytest.mark.parametrize("levels", [128, 1_000_000])
+def test_text_that_nests_deep(levels: int) -> None:
+    text = '{"hidden_size": %s}' % ("[" * (levels - 1) + "]" * (levels - 1))
+    with pytest.raises(CheckpointError, match=r"dir/config\.json.*levels deep"):
+        _testing.HfConfig(text, "dir/config.json")
+    deep = _testing.HfConfig('{"hidden_size": %s}' % ("[" * 126 + "]" * 126), "x")
+    with pytest.raises(CheckpointError, match="integer"):
+        deep.require_int("hidden_size")

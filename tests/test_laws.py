@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Case, load_transformers
+from contlm._native import _testing
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from peft_oracle import PeftOracle
@@ -243,9 +244,14 @@ def test_save_adapter_truncates_as_well_as_can_be(
             tiny.base, {"again": (tmp_path / "adapter", tmp_path / "adapter")}
         )
         for name in names:
-            base = lm.engine.merged_weight(name, np.zeros(4)).double()
-            full = lm.engine.merged_weight(name, lm.coefficients(point=point)).double() - base
-            kept = again.engine.merged_weight(name, again.coefficients(1.0)).double() - base
+            base = _testing.merged_weight(lm.engine, name, np.zeros(4)).double()
+            full = (
+                _testing.merged_weight(lm.engine, name, lm.coefficients(point=point)).double()
+                - base
+            )
+            kept = (
+                _testing.merged_weight(again.engine, name, again.coefficients(1.0)).double() - base
+            )
             singular = torch.linalg.svdvals(full)
             assert singular[rank] > 1e-3, "it must lose something for this to be a test"
             lost = float(singular[rank:].square().sum().sqrt())

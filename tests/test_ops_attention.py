@@ -20,7 +20,8 @@ def ints(*values: int) -> Tensor:
 
 
 def causal(lengths: list[int], first: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """slot, begin, end of windows of new tokens, one a slot, each after `first` cached ones."""
+    """slot, key_begin, key_end of windows of new tokens, one per slot, each after `first` cached
+    ones."""
     slot = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths)).int()
     end = torch.cat([torch.arange(first + 1, first + 1 + n) for n in lengths]).int()
     return slot, torch.zeros_like(slot), end
@@ -263,8 +264,13 @@ def test_write_kv_errors(index: int, value: Tensor, error: type[Exception], text
         (2, torch.ones(2, 2, 11, 8), ValueError, "v_cache must be"),
         (3, ints(0, 1), ValueError, r"slot must be \[T\] = \[3\]"),
         (3, ints(0, 0, -1), ValueError, "got -1 for token 2"),
-        (4, torch.zeros(3), TypeError, "begin must be int32, got float32"),
-        (4, ints(0, 2, 0), ValueError, r"begin < end <= capacity = 10, got \[2, 2\) for token 1"),
+        (4, torch.zeros(3), TypeError, "key_begin must be int32, got float32"),
+        (
+            4,
+            ints(0, 2, 0),
+            ValueError,
+            r"key_begin < key_end <= capacity = 10, got \[2, 2\) for token 1",
+        ),
         (4, ints(-1, 0, 0), ValueError, r"got \[-1, 1\) for token 0"),
         (5, ints(1, 2, 11), ValueError, r"got \[0, 11\) for token 2"),
         (5, ints(1, 2), ValueError, r"end must be \[T\] = \[3\]"),

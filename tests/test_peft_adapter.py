@@ -25,11 +25,13 @@ from adapters import (
     read,
     refused,
     save,
+    tiny_gpt2,
     tiny_llama,
     warned,
 )
 from contlm import AdapterError
-from contlm._native import TensorSource, read_peft_adapter, read_peft_adapter_tensors
+from contlm._native import Engine, TensorSource, _testing, read_peft_adapter
+from contlm.loading.target_patterns import match_names
 from fuzz import run_fuzz
 
 # What PEFT saves is what is read
@@ -105,7 +107,9 @@ def test_reads_what_peft_saves(tmp_path: Path, case: str) -> None:
     modules, weights = modules_of(base), base_weights(base)
     model = peft_model(base, **options)
     save(model, tmp_path)
-    adapter = read_peft_adapter(tmp_path, modules, output_head="lm_head", name="", weights=weights)
+    adapter = read_peft_adapter(
+        tmp_path, modules, match_names, output_head="lm_head", name="", weights=weights
+    )
     wanted = factors_in(model)
     assert len(wanted) >= 1
     assert_same_factors(adapter.modules(), wanted)
@@ -118,10 +122,10 @@ def test_all_linear_stands_for_itself_in_a_config(tmp_path: Path) -> None:
     model = peft_model(base, target_modules="all-linear")
     save(model, tmp_path)
     edit_config(tmp_path, target_modules="All-Linear")
-    read = read_peft_adapter(tmp_path, modules, output_head="lm_head").modules()
+    read = read_peft_adapter(tmp_path, modules, match_names, output_head="lm_head").modules()
     assert "lm_head" not in read and len(read) == 14
     with pytest.raises(AdapterError, match=r"missing.*lm_head"):
-        read_peft_adapter(tmp_path, modules)
+        read_peft_adapter(tmp_path, modules, match_names)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -130,7 +134,7 @@ def test_half_precision_factors(tmp_path: Path, dtype: torch.dtype) -> None:
     modules, weights = modules_of(base), base_weights(base)
     model = peft_model(base, target_modules=["q_proj", "embed_tokens"]).to(dtype)
     save(model, tmp_path)
-    adapter = read_peft_adapter(tmp_path, modules, weights=weights)
+    adapter = read_peft_adapter(tmp_path, modules, match_names, weights=weights)
     assert_same_factors(adapter.modules(), factors_in(model))
     assert {m["A"].dtype for m in adapter.modules().values()} == {dtype}
 
@@ -139,7 +143,7 @@ def test_factors_are_views_of_the_file(tmp_path: Path) -> None:
     base = tiny_llama()
     modules = modules_of(base)
     save(peft_model(base, target_modules=["q_proj"]), tmp_path)
-    adapter = read_peft_adapter(tmp_path, modules)
+    adapter = read_peft_adapter(tmp_path, modules, match_names)
     first, second = adapter.modules(), adapter.modules()
     assert all(first[name]["A"].data_ptr() == second[name]["A"].data_ptr() for name in first)
 
@@ -149,9 +153,9 @@ def test_a_named_adapter_lies_in_its_subfolder(tmp_path: Path) -> None:
     modules = modules_of(base)
     model = peft.get_peft_model(base, peft.LoraConfig(target_modules=["q_proj"]), "formal")
     save(model, tmp_path)
-    assert len(read_peft_adapter(tmp_path / "formal", modules).modules()) == 2
+    assert len(read_peft_adapter(tmp_path / "formal", modules, match_names).modules()) == 2
     with pytest.raises(FileNotFoundError, match=r"adapter_config\.json.*formal"):
-        read_peft_adapter(tmp_path, modules)
+        read_peft_adapter(tmp_path, modules, match_names)
 
 
 # Adapters made by hand
@@ -167,7 +171,9 @@ def test_a_plain_adapter() -> None:
 
 def test_defaults_of_a_bare_config() -> None:
     source = TensorSource.from_tensors(lora(*LINEAR, r=8), "memory")
-    adapter = read_peft_adapter_tensors('{"peft_type": "LORA"}', source, LINEAR)
+    adapter = _testing.read_peft_adapter_tensors(
+        '{"peft_type": "LORA"}', source, LINEAR, match_names
+    )
     assert [m["scaling"] for m in adapter.modules().values()] == [1.0, 1.0]
 
 
@@ -279,13 +285,27 @@ def test_no_field_of_peft_is_unknown(tmp_path: Path) -> None:
     fields["target_modules"] = ["q"]
     source = TensorSource.from_tensors(BOTH, "memory")
     config = json.dumps(fields, default=str)
-    assert len(read_peft_adapter_tensors(config, source, LINEAR).modules()) == 2
+    assert (
+        len(_testing.read_peft_adapter_tensors(config, source, LINEAR, match_names).modules()) == 2
+    )
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{", '{"peft_type": "LORA"} x', "\xff", '"LORA"'])
 def test_config_that_is_no_object(text: str) -> None:
     with pytest.raises(AdapterError, match=r"adapter: adapter_config\.json.*JSON object"):
-        read_peft_adapter_tensors(text, TensorSource.from_tensors(BOTH, "m"), LINEAR)
+        _testing.read_peft_adapter_tensors(
+            text, TensorSource.from_tensors(BOTH, "m"), LINEAR, match_names
+        )
+
+
+def test_config_that_nests_deep() -> None:
+    """In a field whose value a message would show, and closed, so that all of it is JSON."""
+    for field in ("r", "target_modules", "new"):
+        deep = "[" * 1_000_000 + "]" * 1_000_000
+        text = f'{{"peft_type": "LORA", "{field}": {deep}}}'
+        with pytest.raises(AdapterError, match=r"adapter: adapter_config\.json.*levels deep"):
+            source = TensorSource.from_tensors(BOTH, "m")
+            _testing.read_peft_adapter_tensors(text, source, LINEAR, match_names)
 
 
 # Rejections: tensors
@@ -339,6 +359,40 @@ def test_ranks_must_agree_with_the_config() -> None:
     tensors = dict(BOTH)
     tensors["base_model.model.model.layers.0.q.lora_B.weight"] = torch.ones(4, 3)
     refused("[2, 6]", "[4, 3]", tensors=tensors)
+
+
+def first_line(**arguments: Any) -> str:
+    return refused(**arguments).splitlines()[0]
+
+
+def test_an_adapter_of_another_base_is_called_that_first() -> None:
+    """Whether its names or its shapes show it; the tensors come after."""
+    gpt2 = lora("transformer.h.0.attn.c_attn", "transformer.h.1.attn.c_attn")
+    text = first_line(tensors=gpt2, base_model_name_or_path="gpt2", name="my/llama")
+    assert text.startswith('my-adapter: trained for "gpt2", this base is "my/llama"; give the base')
+    assert "trained for another base" in first_line(tensors=gpt2)
+    assert "c_attn.lora_A" in refused(tensors=gpt2).splitlines()[1]
+    wide = lora(*LINEAR, size=(8, 16))
+    text = first_line(tensors=wide, base_model_name_or_path="wide/llama", name="my/llama")
+    assert text.startswith('my-adapter: trained for "wide/llama", this base is "my/llama"; give')
+    refused("model.layers.0.q: 6 -> 4 in the base, 8 -> 16 in the adapter", tensors=wide)
+
+
+def test_a_fault_of_one_tensor_does_not_speak_of_another_base() -> None:
+    mixed = {**BOTH, **lora("model.layers.1.q", size=(8, 16))}
+    assert "trained for" not in refused("model.layers.1.q", tensors=mixed)
+    odd = {**BOTH, **lora("model.layers.2.q")}
+    assert "trained for" not in refused("unexpected", tensors=odd)
+
+
+def test_the_engine_says_what_its_base_is(tmp_path: Path) -> None:
+    save(peft_model(tiny_gpt2(), target_modules=["c_attn"]), tmp_path / "a")
+    edit_config(tmp_path / "a", base_model_name_or_path="gpt2")
+    llama = tiny_llama()
+    weights = TensorSource.from_tensors(dict(llama.state_dict()), "memory")
+    engine = Engine(llama.config.to_json_string(use_diff=False), weights)
+    with pytest.raises(AdapterError, match='a: trained for "gpt2", this base is llama; give'):
+        engine.add_adapter("a", tmp_path / "a", match_names)
 
 
 def test_shapes_must_agree_with_the_base() -> None:
@@ -510,16 +564,16 @@ def test_a_different_base() -> None:
 
 def test_files_that_are_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"adapter_config\.json.*save_pretrained"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
     with pytest.raises(FileNotFoundError, match=r"adapter_model\.safetensors"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
     (tmp_path / "adapter_model.bin").write_bytes(b"")
     with pytest.raises(AdapterError, match=r"adapter_model\.bin.*weights_only=True"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match=r"adapter_model\.safetensors.*valid safetensors"):
-        read_peft_adapter(tmp_path, LINEAR)
+        read_peft_adapter(tmp_path, LINEAR, match_names)
 
 
 def test_kinds_of_modules() -> None:

@@ -21,7 +21,8 @@ from adapters import (
     factors_in,
     modules_of,
 )
-from contlm._native import read_peft_adapter, write_peft_adapter
+from contlm._native import _testing, read_peft_adapter
+from contlm.loading.target_patterns import match_names
 
 
 def factors(
@@ -61,7 +62,7 @@ def test_peft_loads_what_is_written(tmp_path: Path, case: str) -> None:
     base = base_of(kind)
     modules, weights = modules_of(base), base_weights(base)
     made = factors(modules, ranks, biases)
-    write_peft_adapter(tmp_path / "new" / "folder", made, modules, "some/base")
+    _testing.write_peft_adapter(tmp_path / "new" / "folder", made, modules, "some/base")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = peft.PeftModel.from_pretrained(base, tmp_path / "new" / "folder")
@@ -78,7 +79,7 @@ def test_peft_loads_what_is_written(tmp_path: Path, case: str) -> None:
         if biases:
             wanted = torch.zeros(b.shape[0]) if bias is None else bias
             assert torch.equal(loaded[name]["bias"], wanted)
-    adapter = read_peft_adapter(tmp_path / "new" / "folder", modules, weights=weights)
+    adapter = read_peft_adapter(tmp_path / "new" / "folder", modules, match_names, weights=weights)
     assert adapter.warnings == []
     assert_same_factors(adapter.modules(), loaded)
 
@@ -90,21 +91,21 @@ def test_names_that_end_alike(tmp_path: Path) -> None:
         "x.head": ("linear", 6, 4),
         "y.head": ("linear", 6, 4),
     }
-    write_peft_adapter(tmp_path, factors(modules, {"head": 2, "x.head": 3}), modules)
-    read_back = read_peft_adapter(tmp_path, modules).modules()
+    _testing.write_peft_adapter(tmp_path, factors(modules, {"head": 2, "x.head": 3}), modules)
+    read_back = read_peft_adapter(tmp_path, modules, match_names).modules()
     assert {name: module["r"] for name, module in read_back.items()} == {"head": 2, "x.head": 3}
 
 
 def test_writing_over_an_adapter_fails_whole(tmp_path: Path) -> None:
     modules: Modules = {"q": ("linear", 600, 400)}
-    write_peft_adapter(tmp_path / "a", factors(modules, {"q": 1}), modules)
+    _testing.write_peft_adapter(tmp_path / "a", factors(modules, {"q": 1}), modules)
     before = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         for folder in ("a", "b"):
             with pytest.raises(OSError, match="File too large"):
-                write_peft_adapter(tmp_path / folder, factors(modules, {"q": 90}), modules)
+                _testing.write_peft_adapter(tmp_path / folder, factors(modules, {"q": 90}), modules)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == before
@@ -130,8 +131,10 @@ def test_what_the_writer_refuses(tmp_path: Path) -> None:
     ]
     for words, made, modules in bad:
         with pytest.raises(ValueError, match=words):
-            write_peft_adapter(tmp_path / "x", made, modules)
+            _testing.write_peft_adapter(tmp_path / "x", made, modules)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot create the folder"):
-        write_peft_adapter(tmp_path / "file" / "x", {"model.layers.0.q": (a, b, None)}, LINEAR)
+        _testing.write_peft_adapter(
+            tmp_path / "file" / "x", {"model.layers.0.q": (a, b, None)}, LINEAR
+        )

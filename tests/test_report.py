@@ -195,9 +195,8 @@ def test_the_same_sweep_gives_the_same_page(tmp_path: Path) -> None:
 
 
 def test_a_sweep_without_scores_has_a_page(tmp_path: Path) -> None:
-    sweep = fake_sweep(
-        GRIDS["line"], scored=(), without=["perplexity", "base_perplexity", *("dist_1", "dist_2", "dist_3")]
-    )
+    measured = ["perplexity", "base_perplexity", "dist_1", "dist_2", "dist_3"]
+    sweep = fake_sweep(GRIDS["line"], scored=(), without=measured)
     sweep.complete = False
     said = "".join(Page(written(sweep, tmp_path)).said)
     assert "No picture" in said and "not complete" in said and PROMPTS[0] in said

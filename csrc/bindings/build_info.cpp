@@ -10,6 +10,7 @@ namespace contlm::bindings {
 namespace py = pybind11;
 
 void register_build_info(py::module_& module) {
+  module.def("cpu_capability", &ops::cpu_capability);
   module.def("build_info", [] {
     py::dict info;
     info["version"] = CONTLM_VERSION;

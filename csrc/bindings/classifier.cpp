@@ -1,7 +1,7 @@
 #include "bindings/convert.h"
 #include "bindings/register.h"
 #include "engine/call_scope.h"
-#include "engine/options.h"
+#include "io/dtype_names.h"
 #include "models/roberta.h"
 
 namespace contlm::bindings {
@@ -24,7 +24,8 @@ void register_classifier(py::module_& module) {
                        const std::string& dtype, const std::string& device, std::int64_t threads) {
              const py::gil_scoped_release release;
              const engine::CallScope scope(threads);
-             const at::ScalarType compute = engine::parse_compute_dtype(dtype).value_or(at::kFloat);
+             const at::ScalarType compute =
+                 io::parse_dtype(dtype, "auto", {at::kFloat, at::kBFloat16}).value_or(at::kFloat);
              return std::unique_ptr<Classifier>(new Classifier{
                  RobertaClassifier(io::HfConfig(config, where), weights, compute, at::Device(device)), threads});
            }),

@@ -37,6 +37,19 @@ std::vector<engine::Schedule> to_schedules(const CoefficientArray& array) {
   return schedules;
 }
 
+io::BaseModules to_base(const ModuleTable& modules, std::string output_head, std::string name, Tensors weights) {
+  io::BaseModules base{.modules = {}, .output_head = std::move(output_head), .name = std::move(name), .weight = {}};
+  for (const auto& [module, entry] : modules) {
+    const auto& [kind, in, out] = entry;
+    base.modules[module] = {io::parse_module_kind(kind), in, out};
+  }
+  base.weight = [weights = std::move(weights)](const std::string& module) {
+    const auto found = weights.find(module);
+    return found == weights.end() ? at::Tensor() : found->second;
+  };
+  return base;
+}
+
 bool PyMonitor::is_due(Clock::time_point& last) {
   constexpr auto kInterval = std::chrono::milliseconds(50);
   const Clock::time_point now = Clock::now();

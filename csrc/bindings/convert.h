@@ -2,6 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include <pybind11/functional.h>
@@ -13,6 +17,7 @@
 
 #include "common/monitor.h"
 #include "engine/row.h"
+#include "io/peft_adapter.h"
 
 namespace contlm::bindings {
 
@@ -26,6 +31,14 @@ lora::Coefficients to_coefficients(const CoefficientArray& array);
 std::vector<lora::Coefficients> to_coefficient_rows(const CoefficientArray& array);
 // [N, K] -> N fixed points; [N, steps, K] -> N schedules.
 std::vector<engine::Schedule> to_schedules(const CoefficientArray& array);
+
+using Tensors = std::map<std::string, at::Tensor>;
+// name -> (kind, in, out)
+using ModuleTable = std::map<std::string, std::tuple<std::string, std::int64_t, std::int64_t>>;
+io::BaseModules to_base(const ModuleTable& modules, std::string output_head, std::string name, Tensors weights);
+
+// pybind11 holds what it was given by a non-const pointer; the class offers const methods only.
+using SourceHolder = std::shared_ptr<io::TensorSource>;
 
 // Progress to Python callables, and Ctrl-C from the interpreter. Both are looked at a few times a second at most, so
 // that a step costs no Python; tokens are handed over every step, for those who asked for them.

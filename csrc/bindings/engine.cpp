@@ -4,6 +4,8 @@
 
 #include "bindings/convert.h"
 #include "bindings/register.h"
+#include "engine/teacher_forcing.h"
+#include "io/dtype_names.h"
 #include "lora/low_rank.h"
 
 namespace contlm::bindings {
@@ -13,21 +15,10 @@ namespace {
 using engine::Engine;
 using engine::GenerateOptions;
 
-const char* dtype_name(at::ScalarType dtype) { return dtype == at::kBFloat16 ? "bfloat16" : "float32"; }
-
-std::optional<at::ScalarType> parse_save_dtype(const std::string& name) {
-  if (name.empty()) return std::nullopt;
-  if (name == "float32") return at::kFloat;
-  if (name == "bfloat16") return at::kBFloat16;
-  if (name == "float16") return at::kHalf;
-  throw ValueError(message("dtype: must be \"float32\", \"bfloat16\" or \"float16\", got \"", name, "\""));
-}
-
 py::dict modules_of(const Engine& engine) {
-  constexpr const char* kKinds[] = {"linear", "conv1d", "embedding"};
   py::dict modules;
   for (const auto& [name, module] : engine.base_modules().modules)
-    modules[py::str(name)] = py::make_tuple(kKinds[static_cast<int>(module.kind)], module.in, module.out);
+    modules[py::str(name)] = py::make_tuple(io::module_kind_name(module.kind), module.in, module.out);
   return modules;
 }
 
@@ -72,7 +63,7 @@ at::Tensor logits(const Engine& self, const at::Tensor& input_ids, const std::op
   const std::vector<lora::Coefficients> points = to_coefficient_rows(coefficients);
   PyMonitor monitor{py::none(), py::none()};
   const py::gil_scoped_release release;
-  return self.logits(input_ids, mask.value_or(at::Tensor()), points, engine::parse_mode(mode), monitor);
+  return engine::forced_logits(self, input_ids, mask.value_or(at::Tensor()), points, engine::parse_mode(mode), monitor);
 }
 
 at::Tensor target_nll(const Engine& self, const std::vector<std::vector<std::int64_t>>& sequences,
@@ -81,18 +72,20 @@ at::Tensor target_nll(const Engine& self, const std::vector<std::vector<std::int
   const std::vector<lora::Coefficients> points = to_coefficient_rows(coefficients);
   PyMonitor monitor(on_progress, py::none());
   const py::gil_scoped_release release;
-  return self.target_nll(sequences, first_target, points, engine::parse_mode(mode), monitor);
+  return engine::forced_nll(self, sequences, first_target, points, engine::parse_mode(mode), monitor);
 }
 
-std::vector<std::string> add_adapter(Engine& self, const std::string& name, const std::filesystem::path& directory) {
-  const io::PeftAdapter adapter = io::read_peft_adapter(directory, self.base_modules());
+std::vector<std::string> add_adapter(Engine& self, const std::string& name, const std::filesystem::path& directory,
+                                     const io::NameMatcher& match) {
+  const io::PeftAdapter adapter = io::read_peft_adapter(directory, self.base_modules(), match);
   self.add_adapter(name, adapter);
   return adapter.warnings;
 }
 
 std::vector<std::string> add_adapter_tensors(Engine& self, const std::string& name, const std::string& config,
-                                             const io::TensorSource& tensors, const std::string& where) {
-  const io::PeftAdapter adapter = io::read_peft_adapter(config, tensors, self.base_modules(), where);
+                                             const io::TensorSource& tensors, const std::string& where,
+                                             const io::NameMatcher& match) {
+  const io::PeftAdapter adapter = io::read_peft_adapter(config, tensors, self.base_modules(), match, where);
   self.add_adapter(name, adapter);
   return adapter.warnings;
 }
@@ -138,14 +131,15 @@ void register_engine(py::module_& module) {
            }),
            py::arg("config"), py::arg("weights"), py::kw_only(), py::arg("where") = "model", py::arg("dtype") = "auto",
            py::arg("device") = "cpu", py::arg("threads") = 0, py::arg("max_rows") = 0)
-      .def("add_adapter", &add_adapter, py::arg("name"), py::arg("directory"), py::call_guard<py::gil_scoped_release>())
+      .def("add_adapter", &add_adapter, py::arg("name"), py::arg("directory"), py::arg("match_names"),
+           py::call_guard<py::gil_scoped_release>())
       .def("add_adapter_tensors", &add_adapter_tensors, py::arg("name"), py::arg("config"), py::arg("tensors"),
-           py::arg("where"), py::call_guard<py::gil_scoped_release>())
+           py::arg("where"), py::arg("match_names"), py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("anchors", [](const Engine& e) { return e.bank().names(); })
       .def_property_readonly("model_type", [](const Engine& e) { return e.model().spec().family; })
       .def_property_readonly("vocab_size", [](const Engine& e) { return e.model().spec().vocab_size; })
       .def_property_readonly("context_length", [](const Engine& e) { return e.model().spec().context_length; })
-      .def_property_readonly("dtype", [](const Engine& e) { return dtype_name(e.model().dtype()); })
+      .def_property_readonly("dtype", [](const Engine& e) { return io::dtype_name(e.model().dtype()); })
       .def_property_readonly("device", [](const Engine& e) { return e.model().device().str(); })
       .def_property_readonly("max_rows", &Engine::max_rows)
       .def("modules", &modules_of)
@@ -167,7 +161,8 @@ void register_engine(py::module_& module) {
              const std::string& dtype) {
             const lora::Coefficients coefficients = to_coefficients(c);
             const py::gil_scoped_release release;
-            return self.save_merged(directory, coefficients, parse_save_dtype(dtype));
+            return self.save_merged(directory, coefficients,
+                                    io::parse_dtype(dtype, "", {at::kFloat, at::kBFloat16, at::kHalf}));
           },
           py::arg("directory"), py::arg("coefficients"), py::arg("dtype") = "")
       .def(
@@ -178,14 +173,7 @@ void register_engine(py::module_& module) {
             self.save_adapter(directory, coefficients, rank);
           },
           py::arg("directory"), py::arg("coefficients"), py::arg("rank") = 0)
-      .def(
-          "gram", [](const Engine& e) { return lora::gram(e.bank()); }, py::call_guard<py::gil_scoped_release>())
-      .def(
-          "merged_weight",
-          [](const Engine& self, const std::string& name, const CoefficientArray& c) {
-            return self.merged_weight(name, to_coefficients(c));
-          },
-          py::arg("module"), py::arg("coefficients"));
+      .def("gram", [](const Engine& e) { return lora::gram(e.bank()); }, py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace contlm::bindings

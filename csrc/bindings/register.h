@@ -1,5 +1,4 @@
-// The native module, one register_* a class or a family of functions. A binding converts and forwards: no loop, no
-// maths.
+// The native module, one register_* per class or family of functions. A binding converts and forwards.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -8,10 +7,10 @@ namespace contlm::bindings {
 
 void register_errors(pybind11::module_& module);
 void register_build_info(pybind11::module_& module);
-void register_ops(pybind11::module_& module);
 void register_io(pybind11::module_& module);
 void register_engine(pybind11::module_& module);
 void register_classifier(pybind11::module_& module);
 void register_metrics(pybind11::module_& module);
+void register_testing(pybind11::module_& module);
 
 }  // namespace contlm::bindings

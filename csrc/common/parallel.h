@@ -1,5 +1,5 @@
 // Threads for loops that are not matrix products. One OpenMP runtime serves these loops, ATen and oneDNN (the one that
-// torch ships), so their pools do not fight over cores; `threads` of a call sets them all (ThreadScope in engine/).
+// torch ships), so their pools do not fight over cores; `threads` of a call sets them all (the engine's CallScope).
 #pragma once
 
 #include <cstdint>

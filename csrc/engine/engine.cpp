@@ -11,6 +11,7 @@
 #include "common/stopwatch.h"
 #include "engine/call_scope.h"
 #include "engine/planner.h"
+#include "io/dtype_names.h"
 #include "lora/merge.h"
 #include "models/families/registry.h"
 #include "ops/host_values.h"
@@ -26,7 +27,7 @@ constexpr std::int64_t kCacheBytes = std::int64_t{2} << 30;
 constexpr std::int64_t kFewestRows = 16;
 
 at::ScalarType choose_dtype(const std::string& name, const io::TensorSource& weights) {
-  if (const std::optional<at::ScalarType> asked = parse_compute_dtype(name)) return *asked;
+  if (const auto asked = io::parse_dtype(name, "auto", {at::kFloat, at::kBFloat16})) return *asked;
   const std::vector<std::string> names = weights.names();
   const bool bf16 = std::any_of(names.begin(), names.end(),
                                 [&](const std::string& n) { return weights.info(n).dtype == at::kBFloat16; });
@@ -47,9 +48,9 @@ std::uint64_t row_key(const std::vector<std::int64_t>& prompt, std::int64_t occu
   return mix(mix(hash, static_cast<std::uint64_t>(occurrence)), static_cast<std::uint64_t>(sequence));
 }
 
-Mode overall_mode(const std::vector<Group>& groups) {
+Mode overall_mode(const std::vector<RowGroup>& groups) {
   Mode mode = groups.front().mode;
-  for (const Group& group : groups)
+  for (const RowGroup& group : groups)
     if (group.mode != mode) mode = Mode::hybrid;
   return mode;
 }
@@ -82,6 +83,7 @@ io::BaseModules Engine::base_modules() const {
   for (const models::TokenEmbedding* embedding : model_.embeddings())
     base.modules[embedding->name()] = {Kind::embedding, embedding->table().size(0), embedding->table().size(1)};
   base.output_head = model_.spec().names.head;
+  base.type = model_.spec().family;
   base.weight = [this](const std::string& module) {
     for (const models::TokenEmbedding* embedding : model_.embeddings())
       if (embedding->name() == module) return embedding->table();
@@ -98,7 +100,7 @@ void Engine::add_adapter(const std::string& name, const io::PeftAdapter& adapter
     if (adapter.modules.contains(embedding->name()))
       embeddings_[embedding->name()] = lora::BankEmbedding(bank_, embedding->name(), model_.device());
   merged_cache_.clear();
-  view_cache_.clear();
+  packed_cache_.clear();
 }
 
 void Engine::set_token_bytes(TokenBytes bytes) {
@@ -107,21 +109,21 @@ void Engine::set_token_bytes(TokenBytes bytes) {
   token_bytes_ = std::make_shared<const TokenBytes>(std::move(bytes));
 }
 
-Engine::Bound Engine::bind(const Group& group, Monitor& monitor) const {
-  Bound bound;
+BoundWeights Engine::bind(const RowGroup& group, Monitor& monitor) const {
+  BoundWeights bound;
   if (!lora::active_anchors(group.merged).empty())
     bound.merged = merged_cache_.get(model_, bank_, group.merged, monitor);
-  if (!group.banked.empty()) bound.view = view_cache_.get(model_, bank_, group.view);
-  bound.at.merged = bound.merged.get();
-  bound.at.bank = bound.view.get();
-  bound.at.embeddings = embeddings_.empty() ? nullptr : &embeddings_;
+  if (!group.banked.empty()) bound.packed = packed_cache_.get(model_, bank_, group.packed);
+  bound.anchors.merged = bound.merged.get();
+  bound.anchors.bank = bound.packed.get();
+  bound.anchors.embeddings = embeddings_.empty() ? nullptr : &embeddings_;
   return bound;
 }
 
 void Engine::check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const {
   const models::DecoderSpec& spec = model_.spec();
   CONTLM_CHECK(!prompt.empty(), ValueError, "prompt ", index,
-               ": must have at least one token, got none; start it with the ", "beginning-of-sequence token");
+               ": must have at least one token, got none; start it with the beginning-of-sequence token");
   const std::int64_t length = static_cast<std::int64_t>(prompt.size());
   CONTLM_CHECK(length + new_tokens <= spec.context_length, ValueError, "prompt ", index,
                ": prompt and new tokens must fit the context of ", spec.context_length, " tokens, got ", length, " + ",
@@ -173,18 +175,26 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
   // Token bytes may be set while calls that have no use for them run.
   const StopStrings stops(options.stop_strings, options.stop_strings.empty() ? nullptr : token_bytes_);
   const std::int64_t in_flight = rows_in_flight(rows, options.max_new_tokens);
-  const std::vector<Group> groups = Planner(model_, bank_, in_flight).plan(rows, options.max_new_tokens, options.mode);
+  const std::vector<RowGroup> groups =
+      Planner(model_, bank_, in_flight).plan(rows, options.max_new_tokens, options.mode);
   generated.mode = overall_mode(groups);
-  std::int64_t done = 0;
-  const std::int64_t total = generated.stats.rows * options.max_new_tokens;
-  for (const Group& group : groups) {
+  Progress progress{.total = generated.stats.rows * options.max_new_tokens};
+  for (const RowGroup& group : groups) {
     const Stopwatch binding;
-    const Bound bound = bind(group, monitor);
+    const BoundWeights bound = bind(group, monitor);
     generated.stats.merge_seconds += binding.seconds();
     std::vector<Row*> members;
     for (const std::size_t i : group.rows) members.push_back(&rows[i]);
-    RowStream(model_, bound.at, options, stops, monitor, generated.stats)
-        .run(members, bank_.size(), in_flight, done, total);
+    RowStream({.model = model_,
+               .anchors = bound.anchors,
+               .rows = std::move(members),
+               .max_rows = in_flight,
+               .options = options,
+               .stops = stops,
+               .monitor = monitor,
+               .progress = progress,
+               .stats = generated.stats})
+        .run();
   }
   return generated;
 }

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +28,14 @@ struct EngineSettings {
   std::int64_t max_rows = 0;  // rows that decode together; 0: 128, or fewer where their cache would be large
 };
 
-struct Group;  // planner.h
+struct RowGroup;  // planner.h
+
+// A group's weights, kept alive while its rows run.
+struct BoundWeights {
+  std::shared_ptr<const lora::MergedWeights> merged;
+  std::shared_ptr<const lora::PackedBank> packed;
+  lora::AppliedAnchors anchors;  // without coefficients, which every step brings
+};
 
 struct Generated {
   std::vector<Row> rows;  // in the caller's order
@@ -49,22 +55,15 @@ class Engine {
   const lora::AnchorBank& bank() const { return bank_; }
   // Rows that decode together at most.
   std::int64_t max_rows() const;
+  std::int64_t threads() const { return threads_; }
   void set_token_bytes(TokenBytes bytes);
 
-  // input_ids [B, T] int64; mask [B, T] or undefined; a coefficient row each. -> [B, T, V] fp32 on the CPU's or the
-  // input's device. Positions count the tokens that the mask keeps, so left and right padding give the same logits;
-  // where the mask is 0 they are 0.
-  at::Tensor logits(const at::Tensor& input_ids, const at::Tensor& mask, const std::vector<lora::Coefficients>& points,
-                    Mode mode, Monitor& monitor) const;
+  // What runs rows on this engine (generate, teacher_forcing.h) asks of it: ValueError unless the prompt and what is to
+  // follow it are the model's tokens and fit its context; and a planned group's weights.
+  void check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const;
+  BoundWeights bind(const RowGroup& group, Monitor& monitor) const;
 
-  // -log p of the tokens first_target[i], first_target[i] + 1, ... of sequence i given those before them, a coefficient
-  // row a sequence -> fp32 on the CPU, sequence after sequence. first_target >= 1; a sequence may have one token more
-  // than the context, since its last token is only predicted. The head runs on targets alone.
-  at::Tensor target_nll(const std::vector<std::vector<std::int64_t>>& sequences,
-                        const std::vector<std::int64_t>& first_target, const std::vector<lora::Coefficients>& points,
-                        Mode mode, Monitor& monitor) const;
-
-  // A schedule a prompt (one entry: a fixed point). Rows come prompt-major, then return sequence.
+  // A schedule per prompt (one entry: a fixed point). Rows come prompt-major, then return sequence.
   Generated generate(const std::vector<std::vector<std::int64_t>>& prompts, const std::vector<Schedule>& schedules,
                      const GenerateOptions& options, Monitor& monitor) const;
 
@@ -77,22 +76,9 @@ class Engine {
   at::Tensor merged_weight(const std::string& module, const lora::Coefficients& c) const;
 
  private:
-  // A group's weights, kept alive while its rows run.
-  struct Bound {
-    std::shared_ptr<const lora::MergedWeights> merged;
-    std::shared_ptr<const lora::BankView> view;
-    lora::Standpoint at;
-  };
   std::int64_t rows_in_flight(const std::vector<Row>& rows, std::int64_t max_new_tokens) const;
-  Bound bind(const Group& group, Monitor& monitor) const;
-  // Rows whose tokens are all known, in batches of one forward each; see known_tokens.cpp.
-  struct KnownBatch;
-  using RunKnown = std::function<void(KnownBatch&)>;
-  void for_each_known_batch(const std::vector<Row>& rows, Mode mode, Monitor& monitor, const RunKnown& run) const;
-  Row known_row(std::vector<std::int64_t> tokens, const lora::Coefficients& point, std::size_t index) const;
   std::vector<Row> make_rows(const std::vector<std::vector<std::int64_t>>& prompts,
                              const std::vector<Schedule>& schedules, const GenerateOptions& options) const;
-  void check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const;
 
   std::int64_t threads_, max_rows_;
   models::Decoder model_;
@@ -100,7 +86,7 @@ class Engine {
   lora::EmbeddingBanks embeddings_;
   std::shared_ptr<const TokenBytes> token_bytes_;
   mutable MergedCache merged_cache_;
-  mutable ViewCache view_cache_;
+  mutable PackedBankCache packed_cache_;
 };
 
 }  // namespace contlm::engine

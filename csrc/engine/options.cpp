@@ -26,13 +26,6 @@ const char* mode_name(Mode mode) {
   return "";
 }
 
-std::optional<at::ScalarType> parse_compute_dtype(const std::string& name) {
-  if (name == "float32") return at::kFloat;
-  if (name == "bfloat16") return at::kBFloat16;
-  CONTLM_CHECK(name == "auto", ValueError, "dtype: must be \"auto\", \"float32\" or \"bfloat16\", got \"", name, "\"");
-  return std::nullopt;
-}
-
 void GenerateOptions::check() const {
   CONTLM_CHECK(max_new_tokens >= 1, ValueError, "max_new_tokens: must be at least 1, got ", max_new_tokens);
   CONTLM_CHECK(num_return_sequences >= 1, ValueError, "num_return_sequences: must be at least 1, got ",

@@ -1,12 +1,9 @@
-// What a caller may choose about generating, with the defaults: this is their only home.
+// How a call applies its coefficients, and what it may choose about generating: the defaults have their only home here.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
-
-#include <c10/core/ScalarType.h>
 
 namespace contlm::engine {
 
@@ -14,9 +11,6 @@ namespace contlm::engine {
 enum class Mode { automatic, bank, merged, hybrid };
 Mode parse_mode(const std::string& name);  // ValueError listing the names
 const char* mode_name(Mode mode);
-
-// "float32" or "bfloat16"; nothing for "auto". ValueError listing the names.
-std::optional<at::ScalarType> parse_compute_dtype(const std::string& name);
 
 struct GenerateOptions {
   std::int64_t max_new_tokens = 32;

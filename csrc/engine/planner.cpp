@@ -11,12 +11,12 @@ namespace contlm::engine {
 
 namespace {
 
-// A weight is read from memory once a step, which takes as long as multiplying it with about this many tokens; the
+// A weight is read from memory once per step, which takes as long as multiplying it with about this many tokens; the
 // ratio of matrix peak to memory bandwidth of the CPUs measured (220-430 GFLOP/s over 30 GB/s, fp32). The two hardly
 // overlap: steps of 64 and 128 rows were measured at 69 and 122 ms.
-constexpr double kTokensOfARead = 16;
+constexpr double kTokensPerWeightRead = 16;
 // Packing a merged weight moves it a few times through memory: counted like this many tokens.
-constexpr double kTokensOfAPack = 64;
+constexpr double kTokensPerPacking = 64;
 
 bool fixed(const Row& row) { return row.schedule->size() == 1; }
 
@@ -49,15 +49,15 @@ lora::AnchorSet without(const lora::AnchorSet& all, const lora::Coefficients& me
   return rest;
 }
 
-Group bank_group(std::span<const Row> rows, std::vector<std::size_t> members) {
-  Group group;
+RowGroup bank_group(std::span<const Row> rows, std::vector<std::size_t> members) {
+  RowGroup group;
   group.banked = anchors_of(rows, members);
   group.rows = std::move(members);
   return group;
 }
 
-Group hybrid_group(std::span<const Row> rows, std::vector<std::size_t> members) {
-  Group group = bank_group(rows, std::move(members));
+RowGroup hybrid_group(std::span<const Row> rows, std::vector<std::size_t> members) {
+  RowGroup group = bank_group(rows, std::move(members));
   const lora::Coefficients shared = shared_coefficients(rows, group.rows);
   if (lora::active_anchors(shared).empty()) return group;
   group.banked = without(group.banked, shared);
@@ -107,8 +107,9 @@ double Planner::bank_parameters(const lora::AnchorSet& anchors) const {
 double Planner::stream_cost(const Work& work, const lora::AnchorSet& banked) const {
   const double per_token = static_cast<double>(model_.layer_parameters()) + bank_parameters(banked);
   const double head = static_cast<double>(model_.head_parameters());
-  const double step_tokens = work.concurrent + kTokensOfARead;
-  return (work.prefill_tokens + kTokensOfARead) * per_token + work.decode_steps * step_tokens * (per_token + head);
+  const double step_tokens = work.concurrent + kTokensPerWeightRead;
+  return (work.prefill_tokens + kTokensPerWeightRead) * per_token +
+         work.decode_steps * step_tokens * (per_token + head);
 }
 
 double Planner::merge_cost(const lora::AnchorSet& anchors) const {
@@ -117,28 +118,29 @@ double Planner::merge_cost(const lora::AnchorSet& anchors) const {
     double rank = 0;
     for (const lora::AnchorFactors& f : bank_.factors(spec->name))
       if (std::binary_search(anchors.begin(), anchors.end(), f.anchor)) rank += static_cast<double>(f.A.size(0));
-    if (rank > 0) cost += static_cast<double>(spec->in * spec->out) * (rank + kTokensOfAPack);
+    if (rank > 0) cost += static_cast<double>(spec->in * spec->out) * (rank + kTokensPerPacking);
   }
   return cost;
 }
 
-void Planner::choose_view(Group& group, const Work& work) const {
-  group.view = group.banked;
+void Planner::choose_packed(RowGroup& group, const Work& work) const {
+  group.packed = group.banked;
   if (group.banked.empty() || !group.merged.empty()) return;
   lora::AnchorSet all(static_cast<std::size_t>(bank_.size()));
   std::iota(all.begin(), all.end(), std::int64_t{0});
-  const double tokens = work.prefill_tokens + kTokensOfARead + work.decode_steps * (work.concurrent + kTokensOfARead);
+  const double tokens =
+      work.prefill_tokens + kTokensPerWeightRead + work.decode_steps * (work.concurrent + kTokensPerWeightRead);
   const double needed = bank_parameters(group.banked);
-  if (tokens * (bank_parameters(all) - needed) < kTokensOfAPack * needed) group.view = all;
+  if (tokens * (bank_parameters(all) - needed) < kTokensPerPacking * needed) group.packed = all;
 }
 
-std::vector<Group> Planner::plan(std::span<const Row> rows, std::int64_t max_new_tokens, Mode mode) const {
-  std::vector<Group> groups = choose(rows, max_new_tokens, mode);
-  for (Group& group : groups) choose_view(group, work_of(rows, group.rows, max_new_tokens));
+std::vector<RowGroup> Planner::plan(std::span<const Row> rows, std::int64_t max_new_tokens, Mode mode) const {
+  std::vector<RowGroup> groups = choose(rows, max_new_tokens, mode);
+  for (RowGroup& group : groups) choose_packed(group, work_of(rows, group.rows, max_new_tokens));
   return groups;
 }
 
-std::vector<Group> Planner::choose(std::span<const Row> rows, std::int64_t max_new_tokens, Mode mode) const {
+std::vector<RowGroup> Planner::choose(std::span<const Row> rows, std::int64_t max_new_tokens, Mode mode) const {
   std::vector<std::size_t> all(rows.size()), scheduled, fixed_rows;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     all[i] = i;
@@ -151,14 +153,14 @@ std::vector<Group> Planner::choose(std::span<const Row> rows, std::int64_t max_n
                "mode: a schedule moves the point at every token, so it cannot be \"merged\"; use \"auto\" or \"bank\"");
 
   // Each point by itself: merged where that is cheaper than its share of a common bank.
-  std::vector<Group> split;
+  std::vector<RowGroup> split;
   std::vector<std::size_t> banked = scheduled;
   double split_cost = 0;
   const lora::AnchorSet everything = anchors_of(rows, all);
   const Work whole = work_of(rows, all, max_new_tokens);
   const double bank_cost = stream_cost(whole, everything);
   for (const std::vector<std::size_t>& point : by_point(rows, fixed_rows)) {
-    Group group;
+    RowGroup group;
     group.mode = Mode::merged;
     group.merged = rows[point.front()].schedule->front();
     group.rows = point;
@@ -179,7 +181,7 @@ std::vector<Group> Planner::choose(std::span<const Row> rows, std::int64_t max_n
     split_cost += stream_cost(work_of(rows, banked, max_new_tokens), split.back().banked);
   }
 
-  Group hybrid = hybrid_group(rows, all);
+  RowGroup hybrid = hybrid_group(rows, all);
   const double hybrid_cost =
       stream_cost(whole, hybrid.banked) + (hybrid.merged.empty() ? 0 : merge_cost(lora::active_anchors(hybrid.merged)));
   if (bank_cost <= split_cost && bank_cost <= hybrid_cost) return {bank_group(rows, all)};

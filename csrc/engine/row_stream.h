@@ -1,4 +1,4 @@
-// Runs the rows of one group to their ends: one forward a step, with one token of every running row and the whole
+// Runs the rows of one group to their ends: one forward per step, with one token of every running row and the whole
 // prompt of every row that a freed slot admits (continuous batching). A prompt that several rows share runs once; the
 // others copy its keys and values.
 #pragma once
@@ -12,7 +12,7 @@
 #include "engine/row.h"
 #include "engine/stop_strings.h"
 #include "engine/token_batch.h"
-#include "lora/standpoint.h"
+#include "lora/applied_anchors.h"
 #include "models/decoder.h"
 
 namespace contlm::engine {
@@ -22,15 +22,30 @@ struct Stats {
   double merge_seconds = 0, prefill_seconds = 0, decode_seconds = 0;
 };
 
+// New tokens of a whole call, which several streams may share.
+struct Progress {
+  std::int64_t total;
+  std::int64_t done = 0;
+};
+
+// What a stream runs, and on what.
+struct StreamJob {
+  const models::Decoder& model;
+  lora::AppliedAnchors anchors;  // of the group's weights; the stream adds the rows' coefficients
+  std::vector<Row*> rows;        // at least one
+  std::int64_t max_rows;         // that decode together
+  const GenerateOptions& options;
+  const StopStrings& stops;
+  Monitor& monitor;
+  Progress& progress;
+  Stats& stats;
+};
+
 class RowStream {
  public:
-  RowStream(const models::Decoder& model, lora::Standpoint at, const GenerateOptions& options, const StopStrings& stops,
-            Monitor& monitor, Stats& stats)
-      : model_(model), at_(std::move(at)), options_(options), stops_(stops), monitor_(monitor), stats_(stats) {}
-
-  // `done` counts the new tokens of the whole call, for progress against `total`.
-  void run(const std::vector<Row*>& rows, std::int64_t anchors, std::int64_t max_rows, std::int64_t& done,
-           std::int64_t total);
+  explicit RowStream(StreamJob job);
+  // To the rows' ends. A stream that has run is spent.
+  void run() &&;
 
  private:
   struct Running {
@@ -44,21 +59,18 @@ class RowStream {
     std::size_t logits_row;
   };
 
-  std::vector<Admitted> admit(TokenBatchBuilder& batch, models::KVCache& cache);
+  std::vector<Admitted> admit();
   const Running* donor(std::int64_t prefill_group) const;
-  at::Tensor step_logits(TokenBatchBuilder& batch, models::KVCache& cache, const std::vector<Admitted>& admitted);
+  at::Tensor step_logits(const std::vector<Admitted>& admitted);
   std::vector<std::int64_t> draw(at::Tensor logits, const std::vector<Running*>& rows) const;
-  void advance(const std::vector<std::int64_t>& tokens, const std::vector<Running*>& rows, std::int64_t& done);
+  void advance(const std::vector<std::int64_t>& tokens, const std::vector<Running*>& rows);
 
-  const models::Decoder& model_;
-  lora::Standpoint at_;
-  const GenerateOptions& options_;
-  const StopStrings& stops_;
-  Monitor& monitor_;
-  Stats& stats_;
+  StreamJob job_;
   std::deque<Row*> waiting_;
   std::vector<Running> running_;
   std::vector<std::int64_t> free_slots_;
+  models::KVCache cache_;
+  TokenBatchBuilder batch_;  // the step's tokens
 };
 
 }  // namespace contlm::engine

@@ -30,8 +30,11 @@ void TokenBatchBuilder::select(std::int64_t begin, std::int64_t end) {
 }
 
 models::TokenBatch TokenBatchBuilder::batch(at::Device device) const {
-  return {ops::to_device(ids_, device), ops::to_device(slot_, device), ops::to_device(position_, device),
-          ops::to_device(length_, device), ops::to_device(select_, device)};
+  return {.ids = ops::to_device(ids_, device),
+          .slot = ops::to_device(slot_, device),
+          .position = ops::to_device(position_, device),
+          .row_length = ops::to_device(length_, device),
+          .select = ops::to_device(select_, device)};
 }
 
 at::Tensor TokenBatchBuilder::coefficients(at::Device device) const {

@@ -26,29 +26,30 @@ void MergedCache::clear() {
   weights_.reset();
 }
 
-std::shared_ptr<const lora::BankView> ViewCache::get(const models::Decoder& model, const lora::AnchorBank& bank,
-                                                     const lora::AnchorSet& active) {
+std::shared_ptr<const lora::PackedBank> PackedBankCache::get(const models::Decoder& model, const lora::AnchorBank& bank,
+                                                             const lora::AnchorSet& active) {
   constexpr std::size_t kKept = 2;
   {
     const std::lock_guard lock(mutex_);
     const auto found =
-        std::find_if(views_.begin(), views_.end(), [&](const auto& view) { return view->active == active; });
-    if (found != views_.end()) {
-      std::rotate(found, found + 1, views_.end());
-      return views_.back();
+        std::find_if(banks_.begin(), banks_.end(), [&](const auto& packed) { return packed->active == active; });
+    if (found != banks_.end()) {
+      std::rotate(found, found + 1, banks_.end());
+      return banks_.back();
     }
-    if (views_.size() == kKept) views_.erase(views_.begin());
+    if (banks_.size() == kKept) banks_.erase(banks_.begin());
   }
-  auto view = std::make_shared<const lora::BankView>(bank, model.input_groups(), active, model.dtype(), model.device());
+  auto packed =
+      std::make_shared<const lora::PackedBank>(bank, model.input_groups(), active, model.dtype(), model.device());
   const std::lock_guard lock(mutex_);
-  views_.push_back(view);
-  if (views_.size() > kKept) views_.erase(views_.begin());
-  return view;
+  banks_.push_back(packed);
+  if (banks_.size() > kKept) banks_.erase(banks_.begin());
+  return packed;
 }
 
-void ViewCache::clear() {
+void PackedBankCache::clear() {
   const std::lock_guard lock(mutex_);
-  views_.clear();
+  banks_.clear();
 }
 
 }  // namespace contlm::engine

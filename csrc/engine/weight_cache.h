@@ -1,5 +1,5 @@
-// The merged weights used last, kept for the next call at the same point. One buffer at most beside those that calls
-// still hold.
+// The weights used last, kept for the next call at the same point: one buffer of merged weights at most beside those
+// that calls still hold, and two packed banks.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/monitor.h"
-#include "lora/standpoint.h"
+#include "lora/applied_anchors.h"
 #include "models/decoder.h"
 
 namespace contlm::engine {
@@ -25,17 +25,16 @@ class MergedCache {
   std::shared_ptr<const lora::MergedWeights> weights_;
 };
 
-// Likewise for the packed views of the bank, by the anchors that take part: the two used last (the whole bank and one
-// of its subsets, as the planner chooses).
-class ViewCache {
+// By the anchors that take part: the two used last (the whole bank and one of its subsets, as the planner chooses).
+class PackedBankCache {
  public:
-  std::shared_ptr<const lora::BankView> get(const models::Decoder& model, const lora::AnchorBank& bank,
-                                            const lora::AnchorSet& active);
+  std::shared_ptr<const lora::PackedBank> get(const models::Decoder& model, const lora::AnchorBank& bank,
+                                              const lora::AnchorSet& active);
   void clear();
 
  private:
   std::mutex mutex_;
-  std::vector<std::shared_ptr<const lora::BankView>> views_;  // the one used last at the back
+  std::vector<std::shared_ptr<const lora::PackedBank>> banks_;  // the one used last at the back
 };
 
 }  // namespace contlm::engine

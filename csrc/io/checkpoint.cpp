@@ -1,8 +1,7 @@
 // Sources that are not one file: the shards of a checkpoint folder, and tensors in memory.
-#include <nlohmann/json.hpp>
-
 #include "common/error.h"
 #include "io/files.h"
+#include "io/json.h"
 #include "io/listing.h"
 #include "io/safetensors.h"
 
@@ -30,12 +29,7 @@ class ShardedCheckpoint final : public TensorSource {
     }
   }
 
-  std::vector<std::string> names() const override {
-    std::vector<std::string> names;
-    names.reserve(tensors_.size());
-    for (const auto& [name, shard] : tensors_) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> names() const override { return keys_of(tensors_); }
   bool contains(const std::string& name) const override { return tensors_.contains(name); }
   TensorInfo info(const std::string& name) const override { return shard(name).info(name); }
   at::Tensor tensor(const std::string& name) const override { return shard(name).tensor(name); }
@@ -43,10 +37,10 @@ class ShardedCheckpoint final : public TensorSource {
 
  private:
   std::map<std::string, std::string> read_weight_map() const {
-    const nlohmann::json index = nlohmann::json::parse(read_text(index_), nullptr, /*allow_exceptions=*/false);
+    const nlohmann::json index = parse_json<nlohmann::json>(read_text(index_));
     CONTLM_CHECK(index.is_object() && index.contains("weight_map") && index["weight_map"].is_object(), CheckpointError,
                  where(), ": must be a JSON object with an object \"weight_map\", got ",
-                 index.is_discarded() ? "no valid JSON" : "something else", "; download the checkpoint again");
+                 index.is_discarded() ? kNotJson : "something else", "; download the checkpoint again");
     std::map<std::string, std::string> files;
     for (const auto& [name, file] : index["weight_map"].items()) {
       CONTLM_CHECK(file.is_string(), CheckpointError, where(), ": weight_map: \"", name, "\" must name a file, got ",
@@ -87,12 +81,7 @@ class TensorsInMemory final : public TensorSource {
   TensorsInMemory(std::map<std::string, at::Tensor> tensors, std::string where)
       : tensors_(std::move(tensors)), where_(std::move(where)) {}
 
-  std::vector<std::string> names() const override {
-    std::vector<std::string> names;
-    names.reserve(tensors_.size());
-    for (const auto& [name, tensor] : tensors_) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> names() const override { return keys_of(tensors_); }
   bool contains(const std::string& name) const override { return tensors_.contains(name); }
   TensorInfo info(const std::string& name) const override {
     const at::Tensor& found = find(name);
@@ -131,8 +120,8 @@ std::shared_ptr<const TensorSource> open_checkpoint(const fs::path& directory) {
                  "AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder, safe_serialization=True)");
   }
   throw FileNotFound(message(directory.string(),
-                             ": must hold model.safetensors or model.safetensors.index.json, it has ",
-                             "neither; check that the download is complete"));
+                             ": must hold model.safetensors or model.safetensors.index.json, it has neither; check "
+                             "that the download is complete"));
 }
 
 std::shared_ptr<const TensorSource> from_tensors(std::map<std::string, at::Tensor> tensors, std::string where) {

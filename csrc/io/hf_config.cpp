@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "io/json.h"
+
 namespace contlm::io {
 namespace {
 
@@ -22,9 +24,9 @@ std::int64_t as_int(const nlohmann::json& value, const std::string& where, const
 }  // namespace
 
 HfConfig::HfConfig(const std::string& text, std::string where)
-    : json_(nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false)), where_(std::move(where)) {
+    : json_(parse_json<nlohmann::json>(text)), where_(std::move(where)) {
   CONTLM_CHECK(json_.is_object(), CheckpointError, where_, ": must be a JSON object, got ",
-               json_.is_discarded() ? "text that is not JSON" : json_.type_name(), "; download the file again");
+               json_.is_discarded() ? kNotJson : json_.type_name(), "; download the file again");
 }
 
 std::string HfConfig::model_type() const {

@@ -1,4 +1,4 @@
-// How names and shapes stand in messages.
+// Lists of names, and how names and shapes stand in messages.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,15 @@ inline std::string listing(const std::vector<std::string>& names, std::size_t li
   for (std::size_t i = 0; i < names.size() && i < limit; ++i) text += (i ? ", \"" : "\"") + names[i] + "\"";
   if (names.size() > limit) text += " and " + std::to_string(names.size() - limit) + " more";
   return text;
+}
+
+// The keys of a map, in its order.
+template <typename Map>
+std::vector<std::string> keys_of(const Map& map) {
+  std::vector<std::string> keys;
+  keys.reserve(map.size());
+  for (const auto& [key, value] : map) keys.push_back(key);
+  return keys;
 }
 
 // [2, 3]

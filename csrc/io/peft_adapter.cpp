@@ -18,11 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const char* kind_name(BaseModule::Kind kind) {
-  constexpr const char* kNames[] = {"linear", "conv1d", "embedding"};
-  return kNames[static_cast<int>(kind)];
-}
-
 // How the adapter's module names relate to the base's: equal, or one leading level apart ("layers.0..." saved from the
 // bare model, "model.layers.0..." in the causal one).
 class Naming {
@@ -80,8 +75,12 @@ using Parts = std::map<LoraRole, std::string>;
 class AdapterReader {
  public:
   AdapterReader(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                const std::string& where)
-      : tensors_(tensors), base_(base), where_(where), config_(parse_peft_config(config, config_where())) {}
+                const NameMatcher& match, const std::string& where)
+      : tensors_(tensors),
+        base_(base),
+        match_(match),
+        where_(where),
+        config_(parse_peft_config(config, config_where())) {}
 
   PeftAdapter read() {
     adapter_.where = where_;
@@ -91,9 +90,13 @@ class AdapterReader {
       warn("module names have ", naming.describe(), " than the base's; they were matched by the rest");
     rename(naming);
     check_keys(naming);
+    check_shapes();
     check_copies(naming);
-    PatternTable ranks(config_.rank_pattern, static_cast<double>(config_.r), "rank_pattern", config_where());
-    PatternTable alphas(config_.alpha_pattern, config_.lora_alpha, "alpha_pattern", config_where());
+    std::vector<std::string> adapted;
+    for (const auto& [module, name] : adapter_names_) adapted.push_back(name);
+    const PatternNames names(match_, adapted, config_where());
+    PatternTable ranks(config_.rank_pattern, static_cast<double>(config_.r), "rank_pattern", names);
+    PatternTable alphas(config_.alpha_pattern, config_.lora_alpha, "alpha_pattern", names);
     for (const auto& [module, parts] : modules_) {
       const std::string& name = adapter_names_.at(module);
       adapter_.modules.emplace(module, build(module, parts, ranks.value(name), alphas.value(name)));
@@ -101,7 +104,10 @@ class AdapterReader {
     for (const PatternTable* table : {&ranks, &alphas}) {
       for (const std::string& warning : table->warnings()) warn(warning);
     }
-    warn_of_base_name();
+    if (names_another_base()) {
+      warn("\"base_model_name_or_path\" is \"", config_.base_model_name_or_path, "\", the base is \"", base_.name,
+           "\"; its factors mean something only on the model that they were trained on");
+    }
     return std::move(adapter_);
   }
 
@@ -168,13 +174,17 @@ class AdapterReader {
   // Every tensor must belong to a module that the config targets, and every targeted module must have all of its
   // tensors.
   void check_keys(const Naming& naming) {
-    const TargetRule rule(config_, naming.to_adapter(base_.output_head), config_where());
+    std::set<std::string> known;
+    for (const auto& [module, shape] : base_.modules) known.insert(naming.to_adapter(module));
+    for (const auto& [module, name] : adapter_names_) known.insert(name);
+    const TargetRule rule(config_, naming.to_adapter(base_.output_head),
+                          PatternNames(match_, {known.begin(), known.end()}, config_where()));
     std::vector<std::string> missing, untargeted;
     for (const auto& [module, parts] : modules_) {
       const auto found = base_.modules.find(module);
-      const bool known = found != base_.modules.end();
-      const std::set<LoraRole> wanted = known ? roles(found->second.kind) : std::set<LoraRole>{};
-      const bool targeted = known && rule.targets(adapter_names_.at(module), found->second.kind).value_or(true);
+      const bool in_base = found != base_.modules.end();
+      const std::set<LoraRole> wanted = in_base ? roles(found->second.kind) : std::set<LoraRole>{};
+      const bool targeted = in_base && rule.targets(adapter_names_.at(module), found->second.kind).value_or(true);
       for (const auto& [role, key] : parts) {
         if (!wanted.contains(role))
           unexpected_.push_back(key);
@@ -206,15 +216,44 @@ class AdapterReader {
     const bool has_head = std::any_of(unexpected_.begin(), unexpected_.end(), [](const std::string& key) {
       return key.find("score.") != std::string::npos || key.find("classifier.") != std::string::npos;
     });
-    CONTLM_CHECK(
-        faults.empty(), AdapterError, where_,
-        ": tensors must be exactly the LoRA factors of the modules that adapter_config.json targets in the base",
-        faults, "; ",
-        has_head ? "an adapter with a classification head cannot steer a language model, train it with "
-                   "task_type=\"CAUSAL_LM\""
-                 : "check that the adapter belongs to this base model and that both files are of one save");
+    const auto strangers = std::count_if(modules_.begin(), modules_.end(),
+                                         [this](const auto& module) { return !base_.modules.contains(module.first); });
+    const bool foreign = 2 * static_cast<std::size_t>(strangers) > modules_.size() || names_another_base();
+    CONTLM_CHECK(faults.empty(), AdapterError, where_, ": ", foreign ? another_base() : "",
+                 "tensors must be exactly the LoRA factors of the modules that adapter_config.json targets in the base",
+                 faults, "; ",
+                 has_head ? "an adapter with a classification head cannot steer a language model, train it with "
+                            "task_type=\"CAUSAL_LM\""
+                          : "check that the adapter belongs to this base model and that both files are of one save");
     CONTLM_CHECK(!modules_.empty(), AdapterError, where_,
                  ": must hold at least one adapted module, it holds none; save the adapter again");
+  }
+
+  // One module of another shape is a fault of the file, which build() names; most of them are another base.
+  void check_shapes() const {
+    std::vector<std::string> differing;
+    for (const auto& [module, parts] : modules_) {
+      const BaseModule& shape = base_.modules.at(module);
+      const bool embedding = shape.kind == BaseModule::Kind::embedding;
+      const std::vector<std::int64_t> A =
+          tensors_.info(parts.at(embedding ? LoraRole::embedding_A : LoraRole::lora_A)).shape;
+      const std::vector<std::int64_t> B =
+          tensors_.info(parts.at(embedding ? LoraRole::embedding_B : LoraRole::lora_B)).shape;
+      if (A.size() != 2 || B.size() != 2 || (A[1] == shape.in && B[0] == shape.out)) continue;
+      differing.push_back(
+          message(module, ": ", shape.in, " -> ", shape.out, " in the base, ", A[1], " -> ", B[0], " in the adapter"));
+    }
+    CONTLM_CHECK(differing.size() < 2 || 2 * differing.size() <= modules_.size(), AdapterError, where_, ": ",
+                 another_base(), "modules must have the base's shapes, got ", listing(differing));
+  }
+
+  // The first line of a message whose rest lists tensors.
+  std::string another_base() const {
+    const std::string& trained = config_.base_model_name_or_path;
+    const std::string name = base_.name.empty() ? "" : "\"" + base_.name + "\"";
+    const std::string base = base_.type + (base_.type.empty() || name.empty() ? "" : " ") + name;
+    return message("trained for ", trained.empty() ? "another base" : "\"" + trained + "\"",
+                   base.empty() ? "" : ", this base is " + base, "; give the base that it was trained for\n");
   }
 
   std::set<LoraRole> roles(BaseModule::Kind kind) const {
@@ -281,9 +320,9 @@ class AdapterReader {
                  "\" of shape ", shape_text(lora.A.sizes()), " and \"", key_B, "\" of shape ",
                  shape_text(lora.B.sizes()), "; use the config that was saved with the tensors");
     CONTLM_CHECK(lora.A.size(1) == shape.in && lora.B.size(0) == shape.out, AdapterError, where_, ": module \"", module,
-                 "\" (", kind_name(shape.kind), ", ", shape.in, embedding ? " tokens -> " : " -> ", shape.out, "): \"",
-                 key_A, "\" must be [", r, ", ", shape.in, "] and \"", key_B, "\" [", shape.out, ", ", r, "], got ",
-                 shape_text(lora.A.sizes()), " and ", shape_text(lora.B.sizes()), "; ",
+                 "\" (", module_kind_name(shape.kind), ", ", shape.in, embedding ? " tokens -> " : " -> ", shape.out,
+                 "): \"", key_A, "\" must be [", r, ", ", shape.in, "] and \"", key_B, "\" [", shape.out, ", ", r,
+                 "], got ", shape_text(lora.A.sizes()), " and ", shape_text(lora.B.sizes()), "; ",
                  embedding ? "the vocabulary must be the base's, use the base that the adapter was trained on"
                            : "use the base that the adapter was trained on");
     if (const auto bias = parts.find(LoraRole::lora_bias); bias != parts.end()) {
@@ -301,22 +340,21 @@ class AdapterReader {
   }
 
   // A folder on this machine and a name on the hub can be one model, so paths are compared by their last part.
-  void warn_of_base_name() {
+  bool names_another_base() const {
     const auto trimmed = [](std::string name) {
       while (name.size() > 1 && name.ends_with('/')) name.pop_back();
       return name;
     };
     const std::string trained_on = trimmed(config_.base_model_name_or_path), given = trimmed(base_.name);
-    if (trained_on.empty() || given.empty() || trained_on == given) return;
+    if (trained_on.empty() || given.empty() || trained_on == given) return false;
     const auto is_path = [](const std::string& name) { return name.starts_with('/') || name.starts_with('.'); };
     const bool same_last_part = fs::path(trained_on).filename() == fs::path(given).filename();
-    if ((is_path(trained_on) || is_path(given)) && same_last_part) return;
-    warn("\"base_model_name_or_path\" is \"", trained_on, "\", the base is \"", given,
-         "\"; its factors mean something only on the model that they were trained on");
+    return !same_last_part || !(is_path(trained_on) || is_path(given));
   }
 
   const TensorSource& tensors_;
   const BaseModules& base_;
+  const NameMatcher& match_;
   const std::string& where_;
   const PeftConfig config_;
   PeftAdapter adapter_;
@@ -342,20 +380,25 @@ class AdapterReader {
 
 }  // namespace
 
+const char* module_kind_name(BaseModule::Kind kind) {
+  constexpr const char* kNames[] = {"linear", "conv1d", "embedding"};
+  return kNames[static_cast<int>(kind)];
+}
+
 BaseModule::Kind parse_module_kind(const std::string& name) {
   for (const auto kind : {BaseModule::Kind::linear, BaseModule::Kind::conv1d, BaseModule::Kind::embedding}) {
-    if (name == kind_name(kind)) return kind;
+    if (name == module_kind_name(kind)) return kind;
   }
   throw ValueError(
       message("kind of module: must be linear, conv1d or embedding, got \"", name, "\"; correct the module's entry"));
 }
 
 PeftAdapter read_peft_adapter(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                              const std::string& where) {
-  return AdapterReader(config, tensors, base, where).read();
+                              const NameMatcher& match, const std::string& where) {
+  return AdapterReader(config, tensors, base, match, where).read();
 }
 
-PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base) {
+PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base, const NameMatcher& match) {
   std::error_code error;
   const fs::path config = directory / "adapter_config.json";
   const fs::path tensors = directory / "adapter_model.safetensors";
@@ -369,7 +412,7 @@ PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base
                  "\"adapter_model.safetensors\")");
     throw FileNotFound(message(tensors.string(), ": the file must exist, there is none; save the adapter again"));
   }
-  return read_peft_adapter(text, *open_safetensors(tensors), base, directory.string());
+  return read_peft_adapter(text, *open_safetensors(tensors), base, match, directory.string());
 }
 
 }  // namespace contlm::io

@@ -26,12 +26,21 @@ struct BaseModule {
 struct BaseModules {
   std::map<std::string, BaseModule> modules;
   std::string output_head;  // left out by target_modules = "all-linear"
+  std::string type = {};    // the base's model_type, for messages
   std::string name;         // the base's own name, compared with the adapter's base_model_name_or_path (a warning)
   // The base's weight of an embedding or of the output head, for the copies of it that PEFT saves, or undefined.
   // Without it, copies cannot be compared, which is a warning.
   std::function<at::Tensor(const std::string& module)> weight;
 };
+// Matches names as PEFT matches them, with Python's own `re`, which the core does not have: for each pattern of the
+// config's `field`, the indices of the `names` that it selects. AdapterError, opening with `where`, for what is no
+// pattern and for what could take too long.
+using NameMatcher = std::function<std::vector<std::vector<std::size_t>>(
+    const std::string& field, const std::vector<std::string>& patterns, const std::vector<std::string>& names,
+    const std::string& where)>;
+
 // "linear" | "conv1d" | "embedding"; ValueError otherwise.
+const char* module_kind_name(BaseModule::Kind kind);
 BaseModule::Kind parse_module_kind(const std::string& name);
 
 // delta(module) = scaling * B A, and scaling * bias on the output; for an embedding delta = scaling * (B A)^T, [vocab,
@@ -51,11 +60,12 @@ struct PeftAdapter {
 
 // `config` is the text of adapter_config.json; `where` stands in messages. AdapterError on every rejection.
 PeftAdapter read_peft_adapter(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                              const std::string& where);
+                              const NameMatcher& match, const std::string& where);
 
 // adapter_config.json + adapter_model.safetensors in `directory`. FileNotFound names what is missing; an adapter that
 // has only adapter_model.bin is an AdapterError with the way to convert it.
-PeftAdapter read_peft_adapter(const std::filesystem::path& directory, const BaseModules& base);
+PeftAdapter read_peft_adapter(const std::filesystem::path& directory, const BaseModules& base,
+                              const NameMatcher& match);
 
 // One PEFT adapter, readable by PEFT and by read_peft_adapter: per-module rank and lora_alpha patterns where modules
 // differ. Scaling is written as 1 and the factors carry it. The folder is made when there is none; a failure leaves

@@ -7,9 +7,8 @@
 #include <limits>
 #include <string_view>
 
-#include <nlohmann/json.hpp>
-
 #include "common/error.h"
+#include "io/json.h"
 
 namespace contlm::io {
 namespace {
@@ -98,10 +97,9 @@ std::string shown(const Json& value) {
 
 class ConfigParser {
  public:
-  ConfigParser(const std::string& text, const std::string& where)
-      : json_(Json::parse(text, nullptr, /*allow_exceptions=*/false)), where_(where) {
+  ConfigParser(const std::string& text, const std::string& where) : json_(parse_json<Json>(text)), where_(where) {
     CONTLM_CHECK(json_.is_object(), AdapterError, where_, ": must be a JSON object, got ",
-                 json_.is_discarded() ? "text that is not JSON" : json_.type_name(), "; save the adapter again");
+                 json_.is_discarded() ? kNotJson : json_.type_name(), "; save the adapter again");
   }
 
   PeftConfig parse() const {
@@ -184,11 +182,10 @@ class ConfigParser {
     const bool harmless =
         std::any_of(kHarmlessInit.begin(), kHarmlessInit.end(), [&](const char* known) { return name == known; });
     CONTLM_CHECK(harmless, AdapterError, where_,
-                 ": \"init_lora_weights\" must be true, false or one of gaussian, eva, "
-                 "orthogonal, mica, got ",
+                 ": \"init_lora_weights\" must be true, false or one of gaussian, eva, orthogonal, mica, got ",
                  shown(init),
-                 " (an unknown initialisation may have changed the base model); convert the "
-                 "adapter in PEFT with save_pretrained(..., path_initial_model_for_weight_conversion=...)");
+                 " (an unknown initialisation may have changed the base model); convert the adapter in PEFT with "
+                 "save_pretrained(..., path_initial_model_for_weight_conversion=...)");
   }
 
   std::int64_t positive_int(const std::string& name, const Json& value) const {

@@ -7,14 +7,14 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
-#include <unordered_map>
+#include <map>
+#include <stdexcept>
 #include <utility>
-#include <variant>
 
 #include <nlohmann/json.hpp>
 
 #include "common/error.h"
+#include "io/json.h"
 #include "io/listing.h"
 
 namespace contlm::io {
@@ -45,158 +45,91 @@ constexpr std::array<StoredDtype, 22> kDtypes = {{
     {"U64", 64, at::ScalarType::UInt64, 21},
 }};
 
-constexpr std::size_t kMaxDepth = 127;
-
-// JSON with its repeated keys kept. Booleans, negative numbers and fractions are valid nowhere that is read, so they
-// carry no value.
-struct Node;
-struct Null {};
-struct Other {};
-using Array = std::vector<Node>;
-using Object = std::vector<std::pair<std::string, Node>>;
-struct Node {
-  std::variant<Null, Other, std::uint64_t, std::string, Array, Object> value;
+// An object that keeps repeated keys, each with its value, in the text's order.
+template <typename Key, typename Value, typename Less, typename Allocator>
+struct EveryMember : nlohmann::ordered_map<Key, Value, Less, Allocator> {
+  using nlohmann::ordered_map<Key, Value, Less, Allocator>::ordered_map;
+  Value& operator[](const Key& key) {
+    this->emplace_back(key, Value());
+    return this->back().second;
+  }
 };
-
-class TreeBuilder : public nlohmann::json_sax<nlohmann::json> {
- public:
-  Node root;
-  std::string fault;
-
-  bool null() override { return place({Null{}}); }
-  bool boolean(bool) override { return place({Other{}}); }
-  bool number_integer(number_integer_t) override { return place({Other{}}); }
-  bool number_unsigned(number_unsigned_t value) override { return place({std::uint64_t{value}}); }
-  bool number_float(number_float_t, const string_t&) override { return place({Other{}}); }
-  bool string(string_t& value) override { return place({std::move(value)}); }
-  bool binary(binary_t&) override { return false; }
-  bool start_object(std::size_t) override { return open({Object{}}); }
-  bool start_array(std::size_t) override { return open({Array{}}); }
-  bool end_object() override { return close(); }
-  bool end_array() override { return close(); }
-  bool key(string_t& name) override {
-    std::get<Object>(open_.back()->value).emplace_back(std::move(name), Node{});
-    return true;
-  }
-  // The parser's own text may quote half a character, which is no text for a message.
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    fault = message("it goes wrong at byte ", position);
-    return false;
-  }
-
- private:
-  Node* put(Node node) {
-    if (open_.empty()) {
-      root = std::move(node);
-      return &root;
-    }
-    if (Array* array = std::get_if<Array>(&open_.back()->value)) return &array->emplace_back(std::move(node));
-    Node& member = std::get<Object>(open_.back()->value).back().second;
-    member = std::move(node);
-    return &member;
-  }
-  bool place(Node node) {
-    put(std::move(node));
-    return true;
-  }
-  bool open(Node node) {
-    if (open_.size() == kMaxDepth) {
-      fault = message("more than ", kMaxDepth, " levels nest");
-      return false;
-    }
-    // Only the innermost container grows, so the pointers to those around it stay good.
-    open_.push_back(put(std::move(node)));
-    return true;
-  }
-  bool close() {
-    open_.pop_back();
-    return true;
-  }
-  std::vector<Node*> open_;
-};
+using Json = nlohmann::basic_json<EveryMember>;
+using Members = Json::object_t;
 
 // What is wrong with the header; the file's name is added once, where it is caught.
-struct Fault {
-  std::string text;
+struct Fault : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
-#define HEADER_CHECK(condition, ...)     \
-  do {                                   \
-    if (!(condition)) [[unlikely]]       \
-      throw Fault{message(__VA_ARGS__)}; \
-  } while (false)
 
-template <typename T>
-const T& expect(const Node& node, const std::string& what, const char* type) {
-  const T* value = std::get_if<T>(&node.value);
-  HEADER_CHECK(value != nullptr, what, " must be ", type);
-  return *value;
+const Members& members(const Json& node, const std::string& what, const char* type) {
+  CONTLM_CHECK(node.is_object(), Fault, what, " must be ", type);
+  return node.get_ref<const Members&>();
 }
 
-const StoredDtype* decode_dtype(const Node& node, const std::string& what) {
-  const std::string* name = std::get_if<std::string>(&node.value);
-  if (const Object* variant = std::get_if<Object>(&node.value);
-      variant != nullptr && variant->size() == 1 && std::holds_alternative<Null>(variant->front().second.value)) {
-    name = &variant->front().first;
-  }
-  HEADER_CHECK(name != nullptr, what, ": dtype must be a string");
-  const StoredDtype* dtype = find_dtype(*name);
-  HEADER_CHECK(dtype != nullptr, what, ": dtype must be one of the format's, got \"", *name, "\"");
+const StoredDtype* decode_dtype(const Json& node, const std::string& what) {
+  const bool is_variant = node.is_object() && node.size() == 1 && node.front().is_null();
+  CONTLM_CHECK(node.is_string() || is_variant, Fault, what, ": dtype must be a string");
+  const std::string name = is_variant ? node.get_ref<const Members&>().front().first : node.get<std::string>();
+  const StoredDtype* dtype = find_dtype(name);
+  CONTLM_CHECK(dtype != nullptr, Fault, what, ": dtype must be one of the format's, got \"", name, "\"");
   return dtype;
 }
 
-std::vector<std::uint64_t> decode_numbers(const Node& node, const std::string& what) {
-  std::vector<std::uint64_t> numbers;
-  for (const Node& item : expect<Array>(node, what, "an array")) {
-    numbers.push_back(expect<std::uint64_t>(item, what, "an array of integers of at least 0"));
-  }
-  return numbers;
+std::vector<std::uint64_t> decode_numbers(const Json& node, const std::string& what) {
+  const bool fits = node.is_array() &&
+                    std::all_of(node.begin(), node.end(), [](const Json& item) { return item.is_number_unsigned(); });
+  CONTLM_CHECK(fits, Fault, what, " must be an array of integers of at least 0");
+  return node.get<std::vector<std::uint64_t>>();
 }
 
-StoredTensor decode_tensor(const std::string& name, const Node& node) {
+StoredTensor decode_tensor(const std::string& name, const Json& node) {
   const std::string what = "tensor \"" + name + "\"";
-  std::array<const Node*, 3> fields{};
   constexpr std::array<const char*, 3> kFields = {"dtype", "shape", "data_offsets"};
-  if (const Array* positional = std::get_if<Array>(&node.value)) {
-    HEADER_CHECK(positional->size() == 3, what, " must have 3 fields, got ", positional->size());
-    for (std::size_t i = 0; i < 3; ++i) fields[i] = &(*positional)[i];
+  std::array<const Json*, 3> fields{};
+  if (node.is_array()) {
+    CONTLM_CHECK(node.size() == 3, Fault, what, " must have 3 fields, got ", node.size());
+    for (std::size_t i = 0; i < 3; ++i) fields[i] = &node[i];
   } else {
-    for (const auto& [key, value] : expect<Object>(node, what, "an object")) {
+    for (const auto& [key, value] : members(node, what, "an object")) {
       const auto field = std::find(kFields.begin(), kFields.end(), key);
       if (field == kFields.end()) continue;
-      const Node*& slot = fields[static_cast<std::size_t>(field - kFields.begin())];
-      HEADER_CHECK(slot == nullptr, what, ": \"", key, "\" must stand once, it is repeated");
+      const Json*& slot = fields[static_cast<std::size_t>(field - kFields.begin())];
+      CONTLM_CHECK(slot == nullptr, Fault, what, ": \"", key, "\" must stand once, it is repeated");
       slot = &value;
     }
   }
   for (std::size_t i = 0; i < 3; ++i)
-    HEADER_CHECK(fields[i] != nullptr, what, " must have a \"", kFields[i], "\", it has none");
+    CONTLM_CHECK(fields[i] != nullptr, Fault, what, " must have a \"", kFields[i], "\", it has none");
   const std::vector<std::uint64_t> offsets = decode_numbers(*fields[2], what + ": data_offsets");
-  HEADER_CHECK(offsets.size() == 2, what, ": data_offsets must be [begin, end], got ", offsets.size(), " numbers");
+  CONTLM_CHECK(offsets.size() == 2, Fault, what, ": data_offsets must be [begin, end], got ", offsets.size(),
+               " numbers");
   return {name, decode_dtype(*fields[0], what), decode_numbers(*fields[1], what + ": shape"), offsets[0], offsets[1]};
 }
 
-std::vector<StoredTensor> decode_header(const Node& root) {
-  std::vector<StoredTensor> tensors;
-  std::unordered_map<std::string, std::size_t> places;
+void check_metadata(const Json& metadata) {
+  if (metadata.is_null()) return;
+  for (const auto& [key, text] : members(metadata, "\"__metadata__\"", "an object"))
+    CONTLM_CHECK(text.is_string(), Fault, "\"__metadata__\": \"", key, "\" must be a string");
+}
+
+std::vector<StoredTensor> decode_header(const Json& root) {
+  std::map<std::string, StoredTensor> tensors;
   bool has_metadata = false;
-  for (const auto& [name, value] : expect<Object>(root, "the header", "a JSON object")) {
-    if (name == "__metadata__") {
-      HEADER_CHECK(!std::exchange(has_metadata, true), "\"__metadata__\" must stand once, it is repeated");
-      if (std::holds_alternative<Null>(value.value)) continue;
-      for (const auto& [key, text] : expect<Object>(value, "\"__metadata__\"", "an object")) {
-        expect<std::string>(text, "\"__metadata__\": \"" + key + "\"", "a string");
-      }
+  for (const auto& [name, value] : members(root, "the header", "a JSON object")) {
+    if (name != "__metadata__") {
+      tensors.insert_or_assign(name, decode_tensor(name, value));
       continue;
     }
-    StoredTensor tensor = decode_tensor(name, value);
-    const auto [place, is_new] = places.try_emplace(name, tensors.size());
-    if (is_new) {
-      tensors.push_back(std::move(tensor));
-    } else {
-      tensors[place->second] = std::move(tensor);
-    }
+    CONTLM_CHECK(!std::exchange(has_metadata, true), Fault, "\"__metadata__\" must stand once, it is repeated");
+    check_metadata(value);
   }
-  return tensors;
+  std::vector<StoredTensor> by_offset;
+  for (auto& [name, tensor] : tensors) by_offset.push_back(std::move(tensor));
+  std::stable_sort(by_offset.begin(), by_offset.end(), [](const StoredTensor& a, const StoredTensor& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
+  return by_offset;
 }
 
 // Multiplies in the shape's order, as the package does: a zero after an overflow does not heal it.
@@ -205,26 +138,26 @@ std::uint64_t count_bytes(const StoredTensor& tensor) {
   bool fits = true;
   for (const std::uint64_t size : tensor.shape) fits = fits && !__builtin_mul_overflow(bits, size, &bits);
   fits = fits && !__builtin_mul_overflow(bits, tensor.dtype->bits, &bits);
-  HEADER_CHECK(fits, "tensor \"", tensor.name, "\": the size of ", tensor.dtype->name, " ", shape_text(tensor.shape),
-               " must fit in 64 bits");
-  HEADER_CHECK(bits % 8 == 0, "tensor \"", tensor.name, "\": ", tensor.dtype->name, " ", shape_text(tensor.shape),
-               " must end at a byte");
+  CONTLM_CHECK(fits, Fault, "tensor \"", tensor.name, "\": the size of ", tensor.dtype->name, " ",
+               shape_text(tensor.shape), " must fit in 64 bits");
+  CONTLM_CHECK(bits % 8 == 0, Fault, "tensor \"", tensor.name, "\": ", tensor.dtype->name, " ",
+               shape_text(tensor.shape), " must end at a byte");
   return bits / 8;
 }
 
 void check_layout(const std::vector<StoredTensor>& tensors, std::uint64_t data_bytes) {
   std::uint64_t position = 0;
   for (const StoredTensor& tensor : tensors) {
-    HEADER_CHECK(tensor.begin == position && tensor.end >= tensor.begin, "tensor \"", tensor.name,
+    CONTLM_CHECK(tensor.begin == position && tensor.end >= tensor.begin, Fault, "tensor \"", tensor.name,
                  "\": data_offsets must begin at ", position, ", where the tensor before it ends, got [", tensor.begin,
                  ", ", tensor.end, "]");
     const std::uint64_t bytes = count_bytes(tensor);
-    HEADER_CHECK(tensor.end - tensor.begin == bytes, "tensor \"", tensor.name, "\": data_offsets must span ", bytes,
-                 " bytes for ", tensor.dtype->name, " ", shape_text(tensor.shape), ", got [", tensor.begin, ", ",
+    CONTLM_CHECK(tensor.end - tensor.begin == bytes, Fault, "tensor \"", tensor.name, "\": data_offsets must span ",
+                 bytes, " bytes for ", tensor.dtype->name, " ", shape_text(tensor.shape), ", got [", tensor.begin, ", ",
                  tensor.end, "]");
     position = tensor.end;
   }
-  HEADER_CHECK(position == data_bytes, "the tensors must cover the data exactly: they take ", position,
+  CONTLM_CHECK(position == data_bytes, Fault, "the tensors must cover the data exactly: they take ", position,
                " bytes, the file has ", data_bytes, " after its header");
 }
 
@@ -246,20 +179,15 @@ std::vector<StoredTensor> parse_safetensors_header(std::string_view header, std:
                                                    const std::string& where) {
   try {
     // nlohmann would skip a byte-order mark and take a NUL for the end of the text; neither is JSON.
-    HEADER_CHECK(header.find('\0') == std::string_view::npos, "the header must be JSON, it holds a NUL byte");
-    HEADER_CHECK(!header.starts_with("\xEF\xBB\xBF"), "the header must be JSON, it begins with a byte-order mark");
-    TreeBuilder builder;
-    const bool parsed = nlohmann::json::sax_parse(header.begin(), header.end(), &builder);
-    HEADER_CHECK(parsed, "the header must be JSON: ", builder.fault);
-    std::vector<StoredTensor> tensors = decode_header(builder.root);
-    std::sort(tensors.begin(), tensors.end(), [](const StoredTensor& a, const StoredTensor& b) {
-      return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
+    const bool is_text = header.find('\0') == std::string_view::npos && !header.starts_with("\xEF\xBB\xBF");
+    const Json root = is_text ? parse_json<Json>(header) : Json(Json::value_t::discarded);
+    CONTLM_CHECK(!root.is_discarded(), Fault, "the header must be JSON of at most ", kMaxJsonDepth, " levels");
+    std::vector<StoredTensor> tensors = decode_header(root);
     check_layout(tensors, data_bytes);
     return tensors;
   } catch (const Fault& fault) {
     throw CheckpointError(
-        message(where, ": not a valid safetensors file: ", fault.text, "; download or save the file again"));
+        message(where, ": not a valid safetensors file: ", fault.what(), "; download or save the file again"));
   }
 }
 

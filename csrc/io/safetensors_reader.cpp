@@ -36,12 +36,7 @@ class SafetensorsFile final : public TensorSource {
     }
   }
 
-  std::vector<std::string> names() const override {
-    std::vector<std::string> names;
-    names.reserve(tensors_.size());
-    for (const auto& [name, tensor] : tensors_) names.push_back(name);
-    return names;
-  }
+  std::vector<std::string> names() const override { return keys_of(tensors_); }
   bool contains(const std::string& name) const override { return tensors_.contains(name); }
   std::string where() const override { return file_->where(); }
   TensorInfo info(const std::string& name) const override { return info(find(name)); }

@@ -1,5 +1,5 @@
-// A coefficient row: c in R^K, one weight an anchor, in the bank's order. A point (alpha, lambda) becomes one in Python
-// (contlm.point, the only home of that rule); the core knows nothing but c.
+// A coefficient row: c in R^K, one weight per anchor, in the bank's order. A point (alpha, lambda) becomes one in
+// Python (contlm.point, the only home of that rule); the core knows nothing but c.
 #pragma once
 
 #include <cstdint>

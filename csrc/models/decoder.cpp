@@ -22,21 +22,25 @@ constexpr std::int64_t kTargetsPerHead = 128;
 
 }  // namespace
 
-// After the last layer's keys and values are written, the pass narrows to the selected tokens.
 struct Decoder::Pass {
-  at::Tensor slot, position, end;
+  at::Tensor slot, position;
+  at::Tensor key_end;  // [T] int32: a token sees the keys before it
   at::Tensor cos, sin;
   at::Tensor residual;  // [T, hidden] fp32
-  lora::Standpoint at;
-  at::Tensor select;
-  bool narrow;  // whether fewer tokens are selected than run
+  lora::AppliedAnchors anchors;
+  std::map<std::int64_t, at::Tensor> key_begins = {};  // by window
 
-  std::map<std::int64_t, at::Tensor> begins = {};  // by window
+  const at::Tensor& key_begin(std::int64_t window) {
+    at::Tensor& begin = key_begins[window];
+    if (!begin.defined()) begin = window > 0 ? (key_end - window).clamp_min(0) : at::zeros_like(key_end);
+    return begin;
+  }
 
-  const at::Tensor& begin(std::int64_t window) {
-    at::Tensor& first = begins[window];
-    if (!first.defined()) first = window > 0 ? (end - window).clamp_min(0) : at::zeros_like(end);
-    return first;
+  // The tokens whose keys and values are written and whose outputs are wanted; positions have served by then.
+  void narrow_to(const at::Tensor& tokens) {
+    for (at::Tensor* per_token : {&slot, &key_end, &residual}) *per_token = per_token->index_select(0, tokens);
+    anchors = anchors.select(tokens);
+    key_begins.clear();
   }
 };
 
@@ -129,18 +133,17 @@ KVCache Decoder::make_cache(std::int64_t slots, std::int64_t capacity) const {
   return KVCache(spec_.num_layers, slots, spec_.num_kv_heads, capacity, spec_.head_dim, dtype_, device_);
 }
 
-at::Tensor Decoder::attention(const Layer& layer, std::size_t index, const at::Tensor& x, Pass& pass,
-                              KVCache& cache) const {
+at::Tensor Decoder::write_keys_and_values(const Layer& layer, std::size_t index, const at::Tensor& x, const Pass& pass,
+                                          KVCache& cache) const {
   const std::int64_t query = spec_.num_heads * spec_.head_dim, key = spec_.num_kv_heads * spec_.head_dim;
-  Outputs parts = layer.attention_in.forward(x, pass.at);
+  Outputs parts = layer.attention_in.forward(x, pass.anchors);
   if (parts.size() == 1) {
     const at::Tensor fused = parts[0];
     parts = {fused.slice(1, 0, query), fused.slice(1, query, query + key),
              fused.slice(1, query + key, query + 2 * key)};
   }
   const auto heads = [&](const at::Tensor& t) { return t.unflatten(1, {-1, spec_.head_dim}); };
-  at::Tensor q = heads(parts[0]);
-  const at::Tensor k = heads(parts[1]), v = heads(parts[2]);
+  const at::Tensor q = heads(parts[0]), k = heads(parts[1]), v = heads(parts[2]);
   if (layer.q_norm.defined()) {
     layer.q_norm.forward_heads_(q);
     layer.k_norm.forward_heads_(k);
@@ -150,22 +153,19 @@ at::Tensor Decoder::attention(const Layer& layer, std::size_t index, const at::T
     ops::rotary_(k, pass.cos, pass.sin);
   }
   ops::write_kv_(k, v, cache.keys(index), cache.values(index), pass.slot, pass.position);
-  if (pass.narrow && index + 1 == layers_.size()) {
-    q = q.index_select(0, pass.select);
-    pass.slot = pass.slot.index_select(0, pass.select);
-    pass.end = pass.end.index_select(0, pass.select);
-    pass.begins.clear();
-    pass.residual = pass.residual.index_select(0, pass.select);
-    pass.at = pass.at.select(pass.select);
-  }
-  const double scale = 1.0 / std::sqrt(static_cast<double>(spec_.head_dim));
-  const at::Tensor mixed = ops::cached_attention(q, cache.keys(index), cache.values(index), pass.slot,
-                                                 pass.begin(layer.window), pass.end, scale);
-  return layer.attention_out.forward(mixed, pass.at)[0];
+  return q;
 }
 
-at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x, const lora::Standpoint& at) const {
-  const Outputs in = layer.mlp_in.forward(x, at);
+at::Tensor Decoder::attend(const Layer& layer, std::size_t index, at::Tensor q, Pass& pass,
+                           const KVCache& cache) const {
+  const double scale = 1.0 / std::sqrt(static_cast<double>(spec_.head_dim));
+  const at::Tensor mixed = ops::cached_attention(q, cache.keys(index), cache.values(index), pass.slot,
+                                                 pass.key_begin(layer.window), pass.key_end, scale);
+  return layer.attention_out.forward(mixed, pass.anchors)[0];
+}
+
+at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x, const lora::AppliedAnchors& anchors) const {
+  const Outputs in = layer.mlp_in.forward(x, anchors);
   const bool gated = in.size() == 2;
   // Never within the products: a bank adds to those first, and a row at zero must keep the base's bits beside it.
   at::Tensor inner;
@@ -175,46 +175,54 @@ at::Tensor Decoder::mlp(const Layer& layer, const at::Tensor& x, const lora::Sta
     inner = ops::activate(spec_.activation, in[0]);
     if (gated) inner = inner * in[1];
   }
-  return layer.mlp_out.forward(inner, at)[0];
+  return layer.mlp_out.forward(inner, anchors)[0];
 }
 
-Decoder::Hidden Decoder::hidden(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at,
+Decoder::Hidden Decoder::hidden(const TokenBatch& batch, KVCache& cache, const lora::AppliedAnchors& anchors,
                                 Monitor& monitor) const {
-  Pass pass{batch.slot,
-            batch.position,
-            batch.position + 1,
-            {},
-            {},
-            embedding_.forward(batch.ids, at),
-            at,
-            batch.select,
-            batch.select.size(0) < batch.size()};
-  if (!spec_.names.positions.empty()) pass.residual += positions_.forward(batch.position.to(at::kLong), at);
+  Pass pass{
+      .slot = batch.slot,
+      .position = batch.position,
+      .key_end = batch.position + 1,
+      .cos = {},
+      .sin = {},
+      .residual = embedding_.forward(batch.ids, anchors),
+      .anchors = anchors,
+  };
+  if (!spec_.names.positions.empty()) pass.residual += positions_.forward(batch.position.to(at::kLong), anchors);
   if (spec_.rope) std::tie(pass.cos, pass.sin) = rope_.angles(batch.position, batch.row_length);
+  const bool narrows = batch.select.size(0) < batch.size();
   at::Tensor y;
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     monitor.check();
     const Layer& layer = layers_[i];
-    y = attention(layer, i, layer.attention_norm.forward(pass.residual, y, dtype_), pass, cache);
-    y = mlp(layer, layer.mlp_norm.forward(pass.residual, y, dtype_), pass.at);
+    y = layer.attention_norm.forward(pass.residual, y, dtype_);
+    at::Tensor q = write_keys_and_values(layer, i, y, pass, cache);
+    // Past the last layer's keys and values only the selected tokens go on.
+    if (narrows && i + 1 == layers_.size()) {
+      q = q.index_select(0, batch.select);
+      pass.narrow_to(batch.select);
+    }
+    y = attend(layer, i, std::move(q), pass, cache);
+    y = mlp(layer, layer.mlp_norm.forward(pass.residual, y, dtype_), pass.anchors);
   }
-  return {final_norm_.forward(pass.residual, y, dtype_), pass.at};
+  return {final_norm_.forward(pass.residual, y, dtype_), pass.anchors};
 }
 
-at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at,
+at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora::AppliedAnchors& anchors,
                             Monitor& monitor) const {
-  const Hidden last = hidden(batch, cache, at, monitor);
-  return head_.forward(last.states, last.at)[0].to(at::kFloat);
+  const Hidden last = hidden(batch, cache, anchors, monitor);
+  return head_.forward(last.states, last.anchors)[0].to(at::kFloat);
 }
 
 at::Tensor Decoder::target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache,
-                               const lora::Standpoint& at, Monitor& monitor) const {
-  const Hidden last = hidden(batch, cache, at, monitor);
+                               const lora::AppliedAnchors& anchors, Monitor& monitor) const {
+  const Hidden last = hidden(batch, cache, anchors, monitor);
   std::vector<at::Tensor> parts;
   for (std::int64_t begin = 0; begin < targets.size(0); begin += kTargetsPerHead) {
     monitor.check();
     const std::int64_t end = std::min(begin + kTargetsPerHead, targets.size(0));
-    const at::Tensor logits = head_.forward(last.states.slice(0, begin, end), last.at.slice(begin, end))[0];
+    const at::Tensor logits = head_.forward(last.states.slice(0, begin, end), last.anchors.slice(begin, end))[0];
     parts.push_back(ops::target_nll(logits, targets.slice(0, begin, end)));
   }
   return parts.size() == 1 ? parts[0] : at::cat(parts);

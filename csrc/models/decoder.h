@@ -10,7 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "common/monitor.h"
-#include "lora/standpoint.h"
+#include "lora/applied_anchors.h"
 #include "models/decoder_spec.h"
 #include "models/kv_cache.h"
 #include "models/linear_group.h"
@@ -49,12 +49,13 @@ class Decoder {
 
   // Writes the batch's keys and values into the cache and returns the logits [S, vocab] fp32 of the selected tokens.
   // The last layer computes only what those need.
-  at::Tensor forward(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const;
+  at::Tensor forward(const TokenBatch& batch, KVCache& cache, const lora::AppliedAnchors& anchors,
+                     Monitor& monitor) const;
 
   // -log p [S] fp32 of `targets` [S] at the selected tokens. The head runs on those alone, a few at a time, so that
   // their logits never exist together.
-  at::Tensor target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache, const lora::Standpoint& at,
-                        Monitor& monitor) const;
+  at::Tensor target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache,
+                        const lora::AppliedAnchors& anchors, Monitor& monitor) const;
 
   // Merged weights for c, of the modules that it touches; the others stay the base's.
   lora::MergedWeights merge(const lora::AnchorBank& bank, const lora::Coefficients& c, Monitor& monitor) const;
@@ -65,18 +66,21 @@ class Decoder {
     LinearGroup attention_in, attention_out, mlp_in, mlp_out;
     std::int64_t window;
   };
-  struct Pass;  // what stays the same through the layers of one forward
-  // What the head reads: the last states [S, hidden] of the selected tokens, and where those stand.
+  struct Pass;  // the tokens on their way through the layers
+  // What the head reads: the last states [S, hidden] of the selected tokens, and the anchors applied to those.
   struct Hidden {
     at::Tensor states;
-    lora::Standpoint at;
+    lora::AppliedAnchors anchors;
   };
-  Hidden hidden(const TokenBatch& batch, KVCache& cache, const lora::Standpoint& at, Monitor& monitor) const;
+  Hidden hidden(const TokenBatch& batch, KVCache& cache, const lora::AppliedAnchors& anchors, Monitor& monitor) const;
 
   Layer make_layer(std::int64_t index);
   LinearGroup make_group(std::vector<LinearSpec> specs);
-  at::Tensor attention(const Layer& layer, std::size_t index, const at::Tensor& x, Pass& pass, KVCache& cache) const;
-  at::Tensor mlp(const Layer& layer, const at::Tensor& x, const lora::Standpoint& at) const;
+  // x [T, hidden] -> the queries [T, heads, head_dim]; the keys and values go to the cache.
+  at::Tensor write_keys_and_values(const Layer& layer, std::size_t index, const at::Tensor& x, const Pass& pass,
+                                   KVCache& cache) const;
+  at::Tensor attend(const Layer& layer, std::size_t index, at::Tensor q, Pass& pass, const KVCache& cache) const;
+  at::Tensor mlp(const Layer& layer, const at::Tensor& x, const lora::AppliedAnchors& anchors) const;
   template <typename Visit>
   void visit_groups(const Visit& visit) const;
 

@@ -33,21 +33,21 @@ LinearGroup::LinearGroup(const Weights& weights, std::vector<LinearSpec> specs, 
   }
 }
 
-Outputs LinearGroup::forward(const at::Tensor& x, const lora::Standpoint& at) const {
-  const lora::BankGroup* bank = at.bank ? &at.bank->groups[index_] : nullptr;
+Outputs LinearGroup::forward(const at::Tensor& x, const lora::AppliedAnchors& anchors) const {
+  const lora::BankGroup* bank = anchors.bank ? &anchors.bank->groups[index_] : nullptr;
   const bool banked = bank && !bank->empty();
-  const at::Tensor u = banked ? bank->shrink(x, at.coeffs) : at::Tensor();
+  const at::Tensor u = banked ? bank->shrink(x, anchors.coeffs) : at::Tensor();
   Outputs outputs;
   for (std::size_t m = 0; m < specs_.size(); ++m) {
     const at::Tensor* weight = &packed_[m];
     const at::Tensor* bias = &biases_[m];
-    if (at.merged) {
-      const lora::MergedModule& merged = (*at.merged)[index_][m];
+    if (anchors.merged) {
+      const lora::MergedModule& merged = (*anchors.merged)[index_][m];
       if (merged.weight.defined()) weight = &merged.weight;
       if (merged.bias.defined()) bias = &merged.bias;
     }
     at::Tensor y = ops::packed_linear(x, *weight, if_defined(*bias));
-    outputs.push_back(banked ? bank->expand(m, u, at.coeffs, y) : std::move(y));
+    outputs.push_back(banked ? bank->expand(m, u, anchors.coeffs, y) : std::move(y));
   }
   return outputs;
 }

@@ -9,7 +9,7 @@
 #include <ATen/core/Tensor.h>
 #include <c10/util/SmallVector.h>
 
-#include "lora/standpoint.h"
+#include "lora/applied_anchors.h"
 #include "models/weights.h"
 #include "ops/activation.h"
 
@@ -33,7 +33,7 @@ class LinearGroup {
               at::Device device);
 
   // x [n, in] -> each layer's [n, out], in x's dtype.
-  Outputs forward(const at::Tensor& x, const lora::Standpoint& at) const;
+  Outputs forward(const at::Tensor& x, const lora::AppliedAnchors& anchors) const;
   // activation(x W^T + b) in one pass, of a layer alone in its group that no anchor ever changes.
   at::Tensor forward_activated(const at::Tensor& x, ops::Activation activation) const;
 

@@ -119,7 +119,7 @@ at::Tensor RobertaClassifier::logits(std::span<const std::vector<std::int64_t>> 
 
 at::Tensor RobertaClassifier::run(std::span<const std::vector<std::int64_t>* const> texts, Monitor& monitor) const {
   std::vector<std::int64_t> ids, position_ids, firsts;
-  std::vector<std::int32_t> slot, position, end;
+  std::vector<std::int32_t> slot, position, key_end;
   std::int64_t longest = 0;
   for (std::size_t row = 0; row < texts.size(); ++row) {
     const std::int64_t length = static_cast<std::int64_t>(texts[row]->size());
@@ -133,36 +133,39 @@ at::Tensor RobertaClassifier::run(std::span<const std::vector<std::int64_t>* con
       position.push_back(static_cast<std::int32_t>(i));
     }
     slot.insert(slot.end(), length, static_cast<std::int32_t>(row));
-    end.insert(end.end(), length, static_cast<std::int32_t>(length));
+    key_end.insert(key_end.end(), length, static_cast<std::int32_t>(length));
   }
   const at::Tensor where = ops::to_device(position, device_);
-  at::Tensor slots = ops::to_device(slot, device_), ends = ops::to_device(end, device_), begins = at::zeros_like(ends);
+  at::Tensor slots = ops::to_device(slot, device_), key_ends = ops::to_device(key_end, device_);
+  at::Tensor key_begins = at::zeros_like(key_ends);
   // One layer's keys and values at a time: an encoder never comes back to them.
   const KVCache cache(1, static_cast<std::int64_t>(texts.size()), num_heads_, longest, head_dim_, dtype_, device_);
-  const lora::Standpoint base;
+  const lora::AppliedAnchors none;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_dim_));
   const auto heads = [&](const at::Tensor& t) { return t.unflatten(1, {num_heads_, head_dim_}); };
 
-  at::Tensor x = words_.forward(ops::to_device(ids, device_), base) +
-                 positions_.forward(ops::to_device(position_ids, device_), base) + token_type_;
+  at::Tensor x = words_.forward(ops::to_device(ids, device_), none) +
+                 positions_.forward(ops::to_device(position_ids, device_), none) + token_type_;
   x = embedding_norm_.forward(x, {}, at::kFloat);
   for (const Layer& layer : layers_) {
     monitor.check();
-    const Outputs qkv = layer.attention_in.forward(x.to(dtype_), base);
+    const Outputs qkv = layer.attention_in.forward(x.to(dtype_), none);
     at::Tensor q = heads(qkv[0]);
     ops::write_kv_(heads(qkv[1]), heads(qkv[2]), cache.keys(0), cache.values(0), slots, where);
     if (&layer == &layers_.back()) {
       // The head reads each text's first token alone.
       const at::Tensor first = ops::to_device(firsts, device_);
-      for (at::Tensor* of_tokens : {&q, &x, &slots, &begins, &ends}) *of_tokens = of_tokens->index_select(0, first);
+      for (at::Tensor* of_tokens : {&q, &x, &slots, &key_begins, &key_ends})
+        *of_tokens = of_tokens->index_select(0, first);
     }
-    const at::Tensor mixed = ops::cached_attention(q, cache.keys(0), cache.values(0), slots, begins, ends, scale);
-    x = layer.attention_norm.forward(x, layer.attention_out.forward(mixed, base)[0], at::kFloat);
+    const at::Tensor mixed =
+        ops::cached_attention(q, cache.keys(0), cache.values(0), slots, key_begins, key_ends, scale);
+    x = layer.attention_norm.forward(x, layer.attention_out.forward(mixed, none)[0], at::kFloat);
     const at::Tensor inner = layer.intermediate.forward_activated(x.to(dtype_), activation_);
-    x = layer.output_norm.forward(x, layer.output.forward(inner, base)[0], at::kFloat);
+    x = layer.output_norm.forward(x, layer.output.forward(inner, none)[0], at::kFloat);
   }
-  const at::Tensor pooled = at::tanh(head_dense_.forward(x.to(dtype_), base)[0]);
-  return head_out_.forward(pooled, base)[0].to(at::kFloat);
+  const at::Tensor pooled = at::tanh(head_dense_.forward(x.to(dtype_), none)[0]);
+  return head_out_.forward(pooled, none)[0].to(at::kFloat);
 }
 
 }  // namespace contlm::models

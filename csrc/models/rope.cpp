@@ -10,7 +10,7 @@ namespace contlm::models {
 
 namespace {
 
-// 1 / theta^(2i / d), i = 0 .. d/2 - 1; theta may be a column, one value a token.
+// 1 / theta^(2i / d), i = 0 .. d/2 - 1; theta may be a column, one value per token.
 at::Tensor inverse_frequencies(const at::Tensor& theta, std::int64_t head_dim) {
   const at::Tensor exponent = at::arange(0, head_dim, 2, at::TensorOptions().dtype(at::kFloat).device(theta.device())) /
                               static_cast<double>(head_dim);

@@ -9,11 +9,11 @@ TokenEmbedding::TokenEmbedding(const Weights& weights, std::string name, std::in
   table_ = stored.to(device, stored.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
 }
 
-at::Tensor TokenEmbedding::forward(const at::Tensor& ids, const lora::Standpoint& at) const {
+at::Tensor TokenEmbedding::forward(const at::Tensor& ids, const lora::AppliedAnchors& anchors) const {
   at::Tensor rows = table_.index_select(0, ids).to(at::kFloat);
-  if (!at.embeddings || !at.coeffs.defined()) return rows;
-  const auto bank = at.embeddings->find(name_);
-  if (bank != at.embeddings->end()) bank->second.add_(rows, ids, at.coeffs);
+  if (!anchors.embeddings || !anchors.coeffs.defined()) return rows;
+  const auto bank = anchors.embeddings->find(name_);
+  if (bank != anchors.embeddings->end()) bank->second.add_(rows, ids, anchors.coeffs);
   return rows;
 }
 

@@ -5,7 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "lora/standpoint.h"
+#include "lora/applied_anchors.h"
 #include "models/weights.h"
 
 namespace contlm::models {
@@ -18,7 +18,7 @@ class TokenEmbedding {
   const std::string& name() const { return name_; }
   const at::Tensor& table() const { return table_; }  // [rows, dim], the checkpoint's dtype
   // ids [n] int64 -> [n, dim] fp32.
-  at::Tensor forward(const at::Tensor& ids, const lora::Standpoint& at) const;
+  at::Tensor forward(const at::Tensor& ids, const lora::AppliedAnchors& anchors) const;
 
  private:
   std::string name_;

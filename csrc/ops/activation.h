@@ -18,4 +18,7 @@ at::Tensor activate(Activation activation, const at::Tensor& x);
 // silu(gate) * up = gate / (1 + exp(-gate)) * up, formed in fp32. gate, up [T, I], same dtype (fp32 or bf16).
 at::Tensor silu_mul(const at::Tensor& gate, const at::Tensor& up);
 
+// What each op asks of its arguments (ops/require.h).
+void check_silu_mul(const at::Tensor& gate, const at::Tensor& up);
+
 }  // namespace contlm::ops

@@ -31,10 +31,11 @@ void write_kv_(const at::Tensor& k, const at::Tensor& v, const at::Tensor& k_cac
 }
 
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
-                            const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end, double scale) {
+                            const at::Tensor& slot, const at::Tensor& key_begin, const at::Tensor& key_end,
+                            double scale) {
   static const auto op = find_op<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
                                             const at::Tensor&, const at::Tensor&, double)>("contlm::cached_attention");
-  return call_op(op, q, k_cache, v_cache, slot, begin, end, scale);
+  return call_op(op, q, k_cache, v_cache, slot, key_begin, key_end, scale);
 }
 
 void check_rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
@@ -93,12 +94,12 @@ void check_write_kv(const at::Tensor& k, const at::Tensor& v, const at::Tensor& 
 }
 
 void check_cached_attention(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
-                            const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end) {
+                            const at::Tensor& slot, const at::Tensor& key_begin, const at::Tensor& key_end) {
   constexpr const char* op = "cached_attention";
   require_caches(op, k_cache, v_cache);
   const Argument q_argument{"q", "[T, Hq, D]", q};
-  const Argument slot_argument{"slot", "[T]", slot}, begin_argument{"begin", "[T]", begin},
-      end_argument{"end", "[T]", end};
+  const Argument slot_argument{"slot", "[T]", slot}, key_begin_argument{"key_begin", "[T]", key_begin},
+      key_end_argument{"key_end", "[T]", key_end};
   require_shape(op, q_argument, {kAnySize, kAnySize, k_cache.size(3)});
   require_dtype(op, q_argument, k_cache.scalar_type());
   require_dense_rows(op, q_argument);
@@ -106,9 +107,10 @@ void check_cached_attention(const at::Tensor& q, const at::Tensor& k_cache, cons
                ": the number of query heads must be a multiple of the cache's heads, got ", q.size(1), " and ",
                k_cache.size(1), "; build the cache with the model's num_key_value_heads");
   require_token_index(op, slot_argument, q.size(0));
-  require_token_index(op, begin_argument, q.size(0));
-  require_token_index(op, end_argument, q.size(0));
-  require_same_device(op, k_cache, {{"v_cache", "", v_cache}, q_argument, slot_argument, begin_argument, end_argument});
+  require_token_index(op, key_begin_argument, q.size(0));
+  require_token_index(op, key_end_argument, q.size(0));
+  require_same_device(op, k_cache,
+                      {{"v_cache", "", v_cache}, q_argument, slot_argument, key_begin_argument, key_end_argument});
 }
 
 namespace {
@@ -141,36 +143,37 @@ at::Tensor gather_cache(const at::Tensor& cache, const at::Tensor& slot, const a
 }
 
 at::Tensor attend_aten(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
-                       const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end, double scale) {
+                       const at::Tensor& slot, const at::Tensor& key_begin, const at::Tensor& key_end, double scale) {
   const std::int64_t tokens = q.size(0), kv_heads = k_cache.size(1), head_dim = q.size(2);
-  const std::int64_t span = (end - begin).max().item<std::int64_t>();
-  const at::Tensor wanted = begin.unsqueeze(1) + at::arange(span, begin.options());
-  const at::Tensor positions = at::minimum(wanted, (end - 1).unsqueeze(1));
+  const std::int64_t span = (key_end - key_begin).max().item<std::int64_t>();
+  const at::Tensor wanted = key_begin.unsqueeze(1) + at::arange(span, key_begin.options());
+  const at::Tensor positions = at::minimum(wanted, (key_end - 1).unsqueeze(1));
   const at::Tensor k = gather_cache(k_cache, slot, positions), v = gather_cache(v_cache, slot, positions);
   const at::Tensor queries = q.to(at::kFloat).reshape({tokens, kv_heads, -1, head_dim}) * scale;
   at::Tensor scores = at::einsum("thgd,tshd->thgs", {queries, k});
-  const at::Tensor unseen = (wanted >= end.unsqueeze(1)).unsqueeze(1).unsqueeze(1);
+  const at::Tensor unseen = (wanted >= key_end.unsqueeze(1)).unsqueeze(1).unsqueeze(1);
   scores = scores.masked_fill(unseen, -std::numeric_limits<double>::infinity());
   return at::einsum("thgs,tshd->thgd", {at::softmax(scores, -1), v}).reshape({tokens, -1}).to(q.scalar_type());
 }
 
 at::Tensor cached_attention_aten(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
-                                 const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end, double scale) {
-  check_cached_attention(q, k_cache, v_cache, slot, begin, end);
+                                 const at::Tensor& slot, const at::Tensor& key_begin, const at::Tensor& key_end,
+                                 double scale) {
+  check_cached_attention(q, k_cache, v_cache, slot, key_begin, key_end);
   const std::int64_t tokens = q.size(0);
   at::Tensor out = at::empty({tokens, q.size(1) * q.size(2)}, q.options());
   if (tokens == 0) return out;
   // A chunk of tokens gathers at most this much of the keys and as much of the values.
   constexpr std::int64_t kGatherBytes = std::int64_t{128} << 20;
-  const at::Tensor slots = slot.to(at::kLong), begins = begin.to(at::kLong), ends = end.to(at::kLong);
-  const std::int64_t span = (ends - begins).max().item<std::int64_t>();
+  const at::Tensor slots = slot.to(at::kLong), key_begins = key_begin.to(at::kLong), key_ends = key_end.to(at::kLong);
+  const std::int64_t span = (key_ends - key_begins).max().item<std::int64_t>();
   const std::int64_t token_bytes = span * k_cache.size(1) * k_cache.size(3) * 4;
   const std::int64_t chunk = std::max<std::int64_t>(1, kGatherBytes / std::max<std::int64_t>(1, token_bytes));
   for (std::int64_t first = 0; first < tokens; first += chunk) {
     const std::int64_t count = std::min(chunk, tokens - first);
     out.narrow(0, first, count)
         .copy_(attend_aten(q.narrow(0, first, count), k_cache, v_cache, slots.narrow(0, first, count),
-                           begins.narrow(0, first, count), ends.narrow(0, first, count), scale));
+                           key_begins.narrow(0, first, count), key_ends.narrow(0, first, count), scale));
   }
   return out;
 }

@@ -18,12 +18,20 @@ void rotary_(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
 void write_kv_(const at::Tensor& k, const at::Tensor& v, const at::Tensor& k_cache, const at::Tensor& v_cache,
                const at::Tensor& slot, const at::Tensor& position);
 
-// out[t, h] = sum_p softmax_p(scale * q[t, h] . K[slot[t], h / group, p]) V[slot[t], h / group, p],  begin[t] <= p <
-// end[t]
-//   q [T, Hq, D] any strides but the last; caches as above; slot, begin, end [T] int32, begin < end; returns [T, Hq *
-//   D].
+// out[t, h] = sum_p softmax_p(scale * q[t, h] . K[slot[t], h / group, p]) V[slot[t], h / group, p]
+//   over key_begin[t] <= p < key_end[t]
+//   q [T, Hq, D] any strides but the last; caches as above; slot, key_begin, key_end [T] int32, key_begin < key_end;
+//   returns [T, Hq * D].
 // Softmax and sums are fp32; group = Hq / Hkv. A token's result does not depend on what else is in the batch.
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
-                            const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end, double scale);
+                            const at::Tensor& slot, const at::Tensor& key_begin, const at::Tensor& key_end,
+                            double scale);
+
+// What each op asks of its arguments (ops/require.h).
+void check_rotary(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin);
+void check_write_kv(const at::Tensor& k, const at::Tensor& v, const at::Tensor& k_cache, const at::Tensor& v_cache,
+                    const at::Tensor& slot, const at::Tensor& position);
+void check_cached_attention(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
+                            const at::Tensor& slot, const at::Tensor& key_begin, const at::Tensor& key_end);
 
 }  // namespace contlm::ops

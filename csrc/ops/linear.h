@@ -19,4 +19,9 @@ at::Tensor packed_linear(const at::Tensor& x, const at::Tensor& packed_weight,
                          const std::optional<at::Tensor>& bias = {}, const std::optional<at::Tensor>& addend = {},
                          std::optional<Activation> activation = {});
 
+// What each op asks of its arguments (ops/require.h).
+void check_pack_linear_weight(const at::Tensor& weight);
+void check_packed_linear(const at::Tensor& x, const at::Tensor& packed_weight, const std::optional<at::Tensor>& bias,
+                         const std::optional<at::Tensor>& addend, std::optional<c10::string_view> activation);
+
 }  // namespace contlm::ops

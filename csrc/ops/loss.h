@@ -9,4 +9,7 @@ namespace contlm::ops {
 // logits [n, V] fp32 or bf16, rows of any stride; targets [n] int64 in [0, V) -> [n] fp32.
 at::Tensor target_nll(const at::Tensor& logits, const at::Tensor& targets);
 
+// What each op asks of its arguments (ops/require.h).
+void check_target_nll(const at::Tensor& logits, const at::Tensor& targets);
+
 }  // namespace contlm::ops

@@ -21,4 +21,10 @@ at::Tensor residual_layer_norm_(const at::Tensor& residual, const std::optional<
 // Qwen3's q/k norm: RMSNorm over each head, in place. x [T, heads, D] with any strides but the last; weight [D].
 void head_rms_norm_(const at::Tensor& x, const at::Tensor& weight, double eps);
 
+// What each op asks of its arguments (ops/require.h).
+// bias: LayerNorm's; none for RMSNorm. op: the name in messages.
+void check_residual_norm(const char* op, const at::Tensor& residual, const std::optional<at::Tensor>& y,
+                         const at::Tensor& weight, const std::optional<at::Tensor>& bias, at::ScalarType dtype);
+void check_head_rms_norm(const at::Tensor& x, const at::Tensor& weight);
+
 }  // namespace contlm::ops

@@ -1,15 +1,20 @@
-// The words that the checks are written in. Each throws the error that contlm raises, as
-// *op: what must hold, what we got, what to do*.
+// The words that the ops' checks are written in. Each throws the error that contlm raises, as
+// *op: what must hold, what we got, what to do*. Every kernel that the dispatcher can reach calls its op's check first,
+// so a call is checked once whether it came from C++ or from torch.ops.contlm. The checks read shapes and types, never
+// a tensor's data: what only the data can tell is checked by the kernels that can read it without waiting for a device.
 #pragma once
 
 #include <initializer_list>
+#include <string>
 
-#include <c10/core/ScalarType.h>
+#include <ATen/core/Tensor.h>
 
-#include "ops/checks.h"
 #include "ops/error.h"
 
 namespace contlm::ops {
+
+// "float32 [2, 3] on cpu", for messages.
+std::string describe(const at::Tensor& tensor);
 
 // A tensor with what messages call it and its layout.
 struct Argument {

@@ -28,4 +28,9 @@ at::Tensor sample(const at::Tensor& logits, const at::Tensor& uniform, const Sam
 void apply_repetition_penalty_(const at::Tensor& logits, const at::Tensor& offsets, const at::Tensor& tokens,
                                double penalty);
 
+// What each op asks of its arguments (ops/require.h).
+void check_sample(const at::Tensor& logits, const at::Tensor& uniform, const SamplingParams& params);
+void check_apply_repetition_penalty(const at::Tensor& logits, const at::Tensor& offsets, const at::Tensor& tokens,
+                                    double penalty);
+
 }  // namespace contlm::ops

@@ -18,7 +18,8 @@ TORCH_LIBRARY(contlm, library) {
   library.def(
       "write_kv_(Tensor k, Tensor v, Tensor(a!) k_cache, Tensor(b!) v_cache, Tensor slot, Tensor position) -> ()");
   library.def(
-      "cached_attention(Tensor q, Tensor k_cache, Tensor v_cache, Tensor slot, Tensor begin, Tensor end, float scale)"
+      "cached_attention(Tensor q, Tensor k_cache, Tensor v_cache, Tensor slot, Tensor key_begin, Tensor key_end, float "
+      "scale)"
       " -> Tensor");
   library.def("silu_mul(Tensor gate, Tensor up) -> Tensor");
   library.def("target_nll(Tensor logits, Tensor targets) -> Tensor");

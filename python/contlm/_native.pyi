@@ -31,12 +31,6 @@ class TensorSource:
     def tensor(self, name: str) -> torch.Tensor: ...
     def __contains__(self, name: str) -> bool: ...
 
-def write_safetensors(
-    file: str | PathLike[str],
-    tensors: dict[str, torch.Tensor],
-    metadata: dict[str, str] | None = None,
-) -> None: ...
-
 class PeftAdapter:
     """What the reader found: modules by name, and warnings."""
 
@@ -46,50 +40,20 @@ class PeftAdapter:
         """module -> {"r", "scaling", "A", "B", "bias"}; A [r, in], B [out, r], bias [out] or
         None."""
 
+# (field, patterns, names, where) -> for each pattern, the indices of the names that it matches
+_NameMatcher = Callable[[str, Sequence[str], Sequence[str], str], list[list[int]]]
+
 def read_peft_adapter(
     directory: str | PathLike[str],
     modules: dict[str, tuple[str, int, int]],
+    match_names: _NameMatcher,
     output_head: str = "",
     name: str = "",
     weights: dict[str, torch.Tensor] = ...,
 ) -> PeftAdapter:
     """modules: name -> (kind "linear"|"conv1d"|"embedding", in, out) of the base.
+    match_names: contlm.target_patterns.match_names.
     weights: the base's own, by module, which the copies that PEFT saves must equal."""
-
-def read_peft_adapter_tensors(
-    config: str,
-    tensors: TensorSource,
-    modules: dict[str, tuple[str, int, int]],
-    output_head: str = "",
-    name: str = "",
-    where: str = "adapter",
-    weights: dict[str, torch.Tensor] = ...,
-) -> PeftAdapter: ...
-def write_peft_adapter(
-    directory: str | PathLike[str],
-    factors: dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]],
-    modules: dict[str, tuple[str, int, int]],
-    name: str = "",
-) -> None:
-    """factors: module -> (A [r, in], B [out, r], bias [out] or None), with the scaling in them."""
-
-class HfConfig:
-    """config.json with typed access; CheckpointError names the file and the field."""
-
-    def __init__(self, text: str, where: str) -> None: ...
-    @property
-    def where(self) -> str: ...
-    def model_type(self) -> str: ...
-    def architectures(self) -> list[str]: ...
-    def has(self, key: str) -> bool: ...
-    def require_int(self, key: str) -> int: ...
-    def get_int(self, key: str, fallback: int) -> int: ...
-    def get_float(self, key: str, fallback: float) -> float: ...
-    def get_bool(self, key: str, fallback: bool) -> bool: ...
-    def get_string(self, key: str, fallback: str) -> str: ...
-    def get_object(self, key: str) -> HfConfig | None: ...
-    def get_strings(self, key: str) -> list[str]: ...
-    def get_floats(self, key: str) -> list[float]: ...
 
 class GenerateOptions:
     """Options of Engine.generate; keyword arguments override the defaults, unknown ones are a
@@ -127,11 +91,13 @@ class Engine:
         """config: the text of config.json. dtype: "auto" | "float32" | "bfloat16". 0: chosen
         natively."""
 
-    def add_adapter(self, name: str, directory: str | PathLike[str]) -> list[str]:
+    def add_adapter(
+        self, name: str, directory: str | PathLike[str], match_names: _NameMatcher
+    ) -> list[str]:
         """Reads a PEFT adapter as the next anchor; returns the reader's warnings."""
 
     def add_adapter_tensors(
-        self, name: str, config: str, tensors: TensorSource, where: str
+        self, name: str, config: str, tensors: TensorSource, where: str, match_names: _NameMatcher
     ) -> list[str]: ...
     @property
     def anchors(self) -> list[str]: ...
@@ -181,11 +147,10 @@ class Engine:
         on_progress: Callable[[int, int], None] | None = None,
         on_tokens: Callable[[list[tuple[int, int]]], None] | None = None,
     ) -> tuple[list[list[int]], list[str], dict[str, Any]]:
-        """coefficients [P, K], or a schedule [P, steps, K]: a row a prompt. Returns the new tokens
-        of every row (prompt-major, then
-        return sequence), why each ended ("eos" | "length" | "stop"), and the stats.
-        on_progress(done, total) counts new
-        tokens; on_tokens gets the (row, token) pairs of one step."""
+        """coefficients [P, K], or a schedule [P, steps, K]: a row per prompt. Returns the new
+        tokens of every row (prompt-major, then return sequence), why each ended ("eos" | "length" |
+        "stop"), and the stats. on_progress(done, total) counts new tokens; on_tokens gets the
+        (row, token) pairs of one step."""
 
     def save_merged(
         self, directory: str | PathLike[str], coefficients: npt.NDArray[np.float64], dtype: str = ""
@@ -203,10 +168,6 @@ class Engine:
 
     def gram(self) -> torch.Tensor:
         """[K, K] float64 inner products of the anchors' deltas, in low-rank form."""
-
-    def merged_weight(self, module: str, coefficients: npt.NDArray[np.float64]) -> torch.Tensor:
-        """W0 + sum_k c_k D_k of one module, [out, in] float32 (embeddings [vocab, dim]); for tests
-        and analysis."""
 
 class Classifier:
     """A RoBERTa sequence classifier."""
@@ -226,7 +187,7 @@ class Classifier:
     @property
     def context_length(self) -> int: ...
     def logits(self, input_ids: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Token ids with their special tokens, one list a text, of any lengths -> [N, num_labels]
+        """Token ids with their special tokens, one list per text, of any lengths -> [N, num_labels]
         float32."""
 
 def dist_n(texts: Sequence[str], group: Sequence[int], n: int) -> float:
@@ -241,8 +202,66 @@ def build_info() -> dict[str, Any]:
 def cpu_capability() -> str:
     """The instruction set that the CPU kernels use: "default" | "avx2" | "avx512"."""
 
-def cpu_capabilities() -> list[str]:
-    """Those that this processor can run."""
+class _testing:
+    """A submodule: parts of the core that the package reaches only from C++, for tests."""
 
-def philox_4x32_10(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
-def philox_uniform(seed: int, row_key: int, step: int) -> float: ...
+    class HfConfig:
+        """config.json with typed access; CheckpointError names the file and the field."""
+
+        def __init__(self, text: str, where: str) -> None: ...
+        @property
+        def where(self) -> str: ...
+        def model_type(self) -> str: ...
+        def architectures(self) -> list[str]: ...
+        def has(self, key: str) -> bool: ...
+        def require_int(self, key: str) -> int: ...
+        def get_int(self, key: str, fallback: int) -> int: ...
+        def get_float(self, key: str, fallback: float) -> float: ...
+        def get_bool(self, key: str, fallback: bool) -> bool: ...
+        def get_string(self, key: str, fallback: str) -> str: ...
+        def get_object(self, key: str) -> _testing.HfConfig | None: ...
+        def get_strings(self, key: str) -> list[str]: ...
+        def get_floats(self, key: str) -> list[float]: ...
+
+    @staticmethod
+    def write_safetensors(
+        file: str | PathLike[str],
+        tensors: dict[str, torch.Tensor],
+        metadata: dict[str, str] | None = None,
+    ) -> None: ...
+    @staticmethod
+    def read_peft_adapter_tensors(
+        config: str,
+        tensors: TensorSource,
+        modules: dict[str, tuple[str, int, int]],
+        match_names: _NameMatcher,
+        output_head: str = "",
+        name: str = "",
+        where: str = "adapter",
+        weights: dict[str, torch.Tensor] = ...,
+    ) -> PeftAdapter: ...
+    @staticmethod
+    def write_peft_adapter(
+        directory: str | PathLike[str],
+        factors: dict[str, tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]],
+        modules: dict[str, tuple[str, int, int]],
+        name: str = "",
+    ) -> None:
+        """factors: module -> (A [r, in], B [out, r], bias [out] or None), scaling included."""
+
+    @staticmethod
+    def merged_weight(
+        engine: Engine, module: str, coefficients: npt.NDArray[np.float64]
+    ) -> torch.Tensor:
+        """W0 + sum_k c_k D_k of one module, [out, in] float32 (embeddings [vocab, dim])."""
+
+    @staticmethod
+    def cpu_capabilities() -> list[str]:
+        """Those that this processor can run."""
+
+    @staticmethod
+    def set_cpu_capability(name: str) -> None: ...
+    @staticmethod
+    def philox_4x32_10(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
+    @staticmethod
+    def philox_uniform(seed: int, row_key: int, step: int) -> float: ...

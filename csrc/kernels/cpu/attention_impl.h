@@ -23,13 +23,13 @@ CONTLM_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < 
 CONTLM_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
 // Memory that is read next, asked for a little at a time between the products, which hide the wait.
-class Ahead {
+class Prefetcher {
  public:
-  Ahead() = default;
-  Ahead(const void* begin, const void* end)
+  Prefetcher() = default;
+  Prefetcher(const void* begin, const void* end)
       : next_(static_cast<const char*>(begin)), end_(static_cast<const char*>(end)) {}
 
-  CONTLM_INLINE void step() {
+  CONTLM_INLINE void fetch_next() {
     if (next_ >= end_) return;
 #pragma GCC unroll 4
     for (int i = 0; i < 4; ++i) __builtin_prefetch(next_ + 64 * i);
@@ -45,16 +45,16 @@ class Ahead {
 struct BlockState {
   std::int64_t rows;
   std::int64_t dim;
-  std::int64_t padded_dim;  // dim in whole vectors
-  float* queries;           // [rows, dim], scaled
-  float* keys;              // [dim, kTileKeys], a tile transposed
-  float* values;            // [kTileKeys, padded_dim], a tile widened
-  float* scores;            // [kRowTile, kTileKeys]
-  float* accumulator;       // [rows, padded_dim]
-  float* row_sums;          // [rows, kLanes], a sum in every lane
-  float* row_max;           // [rows]
-  Ahead values_ahead;       // this tile's values, while scores are formed
-  Ahead keys_ahead;         // the next tile's keys, while values are weighed
+  std::int64_t padded_dim;      // dim in whole vectors
+  float* queries;               // [rows, dim], scaled
+  float* keys;                  // [dim, kTileKeys], a tile transposed
+  float* values;                // [kTileKeys, padded_dim], a tile widened
+  float* scores;                // [kRowTile, kTileKeys]
+  float* accumulator;           // [rows, padded_dim]
+  float* row_sums;              // [rows, kLanes], a sum in every lane
+  float* row_max;               // [rows]
+  Prefetcher value_prefetcher;  // this tile's values, while scores are formed
+  Prefetcher key_prefetcher;    // the next tile's keys, while values are accumulated
 };
 
 constexpr std::int64_t padded(std::int64_t count) { return (count + 15) / 16 * 16; }
@@ -131,10 +131,11 @@ void widen_values(const T* tile, std::int64_t begin, std::int64_t end, BlockStat
 
 // scores[r, v] = sum_d queries[r, d] keys[d, v] for kRows rows and kVectors vectors of keys.
 template <int kRows, int kVectors>
-CONTLM_INLINE void score_tile(const float* queries, std::int64_t dim, const float* keys, float* scores, Ahead& ahead) {
+CONTLM_INLINE void score_tile(const float* queries, std::int64_t dim, const float* keys, float* scores,
+                              Prefetcher& prefetcher) {
   FloatVec sums[kRows][kVectors] = {};
   for (std::int64_t d = 0; d < dim; ++d) {
-    ahead.step();
+    prefetcher.fetch_next();
     FloatVec key[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) key[v] = load(keys + d * kTileKeys + v * kLanes);
@@ -154,9 +155,9 @@ CONTLM_INLINE void score_tile(const float* queries, std::int64_t dim, const floa
 
 // accumulator[r, v] = decay[r] accumulator[r, v] + sum over keys begin <= j < end of scores[r, j] values[j, v].
 template <int kRows, int kVectors, typename T>
-CONTLM_INLINE void weigh_values(const float* scores, const float* decay, Rows keys, const T* values,
-                                std::int64_t value_stride, float* accumulator, std::int64_t accumulator_stride,
-                                Ahead& ahead) {
+CONTLM_INLINE void accumulate_values(const float* scores, const float* decay, Rows keys, const T* values,
+                                     std::int64_t value_stride, float* accumulator, std::int64_t accumulator_stride,
+                                     Prefetcher& prefetcher) {
   FloatVec sums[kRows][kVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
@@ -166,7 +167,7 @@ CONTLM_INLINE void weigh_values(const float* scores, const float* decay, Rows ke
     }
   }
   for (std::int64_t key = keys.begin; key < keys.end; ++key) {
-    ahead.step();
+    prefetcher.fetch_next();
     FloatVec value[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) value[v] = load(values + key * value_stride + v * kLanes);
@@ -185,7 +186,7 @@ CONTLM_INLINE void weigh_values(const float* scores, const float* decay, Rows ke
 }
 
 // Scores of the keys outside `seen` become -inf.
-CONTLM_INLINE void hide(float* scores, std::int64_t first, std::int64_t last, Rows seen) {
+CONTLM_INLINE void mask_scores(float* scores, std::int64_t first, std::int64_t last, Rows seen) {
   IntVec lane_index;
   for (int i = 0; i < kLanes; ++i) lane_index[i] = i;
   for (std::int64_t v = first; v < last; ++v) {
@@ -197,9 +198,9 @@ CONTLM_INLINE void hide(float* scores, std::int64_t first, std::int64_t last, Ro
 
 // Scores of one row -> weights exp(score - max), for the vectors [first, last) of the tile; keys outside `seen` weigh
 // zero. Returns what the row's earlier sums must be multiplied by.
-CONTLM_INLINE float soften(float* scores, std::int64_t first, std::int64_t last, Rows seen, float& row_max,
-                           float* row_sum) {
-  if (seen.begin > first * kLanes || seen.end < last * kLanes) hide(scores, first, last, seen);
+CONTLM_INLINE float softmax_step(float* scores, std::int64_t first, std::int64_t last, Rows seen, float& row_max,
+                                 float* row_sum) {
+  if (seen.begin > first * kLanes || seen.end < last * kLanes) mask_scores(scores, first, last, seen);
   FloatVec largest = splat(row_max);
   for (std::int64_t v = first; v < last; ++v) largest = max(load(scores + v * kLanes), largest);
   const float new_max = reduce_max(largest);
@@ -227,7 +228,7 @@ struct TileView {
 
 // The part of `token`'s range that lies in the tile, relative to its first key.
 CONTLM_INLINE Rows seen_keys(const AttentionArgs& args, std::int64_t token, std::int64_t position) {
-  return {larger(args.begin[token] - position, 0), smaller(args.end[token] - position, kTileKeys)};
+  return {larger(args.key_begin[token] - position, 0), smaller(args.key_end[token] - position, kTileKeys)};
 }
 
 template <int kRows, typename T>
@@ -241,26 +242,27 @@ void attend_rows(const AttentionArgs& args, const AttentionBlock& block, BlockSt
   std::int64_t v = first;
   for (; v + kVectorTile <= last; v += kVectorTile) {
     score_tile<kRows, kVectorTile>(queries, state.dim, state.keys + v * kLanes, state.scores + v * kLanes,
-                                   state.values_ahead);
+                                   state.value_prefetcher);
   }
   for (; v < last; ++v) {
-    score_tile<kRows, 1>(queries, state.dim, state.keys + v * kLanes, state.scores + v * kLanes, state.values_ahead);
+    score_tile<kRows, 1>(queries, state.dim, state.keys + v * kLanes, state.scores + v * kLanes,
+                         state.value_prefetcher);
   }
   float decay[kRows];
   for (int r = 0; r < kRows; ++r) {
     const Rows seen = seen_keys(args, block.first_token + (row + r) / args.group, tile.position);
-    decay[r] = soften(state.scores + r * kTileKeys, first, last, seen, state.row_max[row + r],
-                      state.row_sums + (row + r) * kLanes);
+    decay[r] = softmax_step(state.scores + r * kTileKeys, first, last, seen, state.row_max[row + r],
+                            state.row_sums + (row + r) * kLanes);
   }
   float* accumulator = state.accumulator + row * state.padded_dim;
   const std::int64_t vectors = (state.dim + kLanes - 1) / kLanes;
   for (v = 0; v + kVectorTile <= vectors; v += kVectorTile) {
-    weigh_values<kRows, kVectorTile, T>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
-                                        accumulator + v * kLanes, state.padded_dim, state.keys_ahead);
+    accumulate_values<kRows, kVectorTile, T>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
+                                             accumulator + v * kLanes, state.padded_dim, state.key_prefetcher);
   }
   for (; v < vectors; ++v) {
-    weigh_values<kRows, 1, T>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
-                              accumulator + v * kLanes, state.padded_dim, state.keys_ahead);
+    accumulate_values<kRows, 1, T>(state.scores, decay, keys, tile.values + v * kLanes, tile.value_stride,
+                                   accumulator + v * kLanes, state.padded_dim, state.key_prefetcher);
   }
 }
 
@@ -307,15 +309,15 @@ CONTLM_INLINE const T* cached(const void* cache, const AttentionArgs& args, cons
 
 // The part of a tile that begins at `position`, up to `end`.
 template <typename T>
-CONTLM_INLINE Ahead tile_ahead(const T* from, std::int64_t position, std::int64_t end, std::int64_t dim) {
+CONTLM_INLINE Prefetcher tile_prefetcher(const T* from, std::int64_t position, std::int64_t end, std::int64_t dim) {
   return {from + position * dim, from + smaller(position + kTileKeys, end) * dim};
 }
 
 template <typename T>
-Ahead first_keys(const AttentionArgs& args, const AttentionBlock& block) {
-  const std::int64_t begin = args.begin[block.first_token] / kTileKeys * kTileKeys;
-  const std::int64_t end = args.end[block.first_token + block.tokens - 1];
-  return tile_ahead(cached<T>(args.k_cache, args, block), begin, end, args.head_dim);
+Prefetcher first_keys_prefetcher(const AttentionArgs& args, const AttentionBlock& block) {
+  const std::int64_t begin = args.key_begin[block.first_token] / kTileKeys * kTileKeys;
+  const std::int64_t end = args.key_end[block.first_token + block.tokens - 1];
+  return tile_prefetcher(cached<T>(args.k_cache, args, block), begin, end, args.head_dim);
 }
 
 template <typename T>
@@ -327,20 +329,20 @@ void attention_kernel(const AttentionArgs& args, const AttentionBlock& block, co
   BlockState state = block_state(block.tokens * args.group, dim, scratch);
   load_queries<T>(args, block, state);
 
-  const std::int64_t begin = args.begin[block.first_token], end = args.end[last_token];
+  const std::int64_t begin = args.key_begin[block.first_token], end = args.key_end[last_token];
   std::int64_t first_seeing = block.first_token, past_seeing = block.first_token;
   for (std::int64_t position = begin / kTileKeys * kTileKeys; position < end; position += kTileKeys) {
     // Ranges never fall from token to token, so those that meet this tile are neighbours.
-    while (args.end[first_seeing] <= position) ++first_seeing;
-    while (past_seeing <= last_token && args.begin[past_seeing] < position + kTileKeys) ++past_seeing;
+    while (args.key_end[first_seeing] <= position) ++first_seeing;
+    while (past_seeing <= last_token && args.key_begin[past_seeing] < position + kTileKeys) ++past_seeing;
     const Rows keys{larger(begin - position, 0), smaller(end - position, kTileKeys)};
     const Rows rows{(first_seeing - block.first_token) * args.group, (past_seeing - block.first_token) * args.group};
     const T* values = all_values + position * dim;
-    state.values_ahead = tile_ahead(all_values, position, end, dim);
+    state.value_prefetcher = tile_prefetcher(all_values, position, end, dim);
     if (position + kTileKeys < end) {
-      state.keys_ahead = tile_ahead(all_keys, position + kTileKeys, end, dim);
+      state.key_prefetcher = tile_prefetcher(all_keys, position + kTileKeys, end, dim);
     } else {
-      state.keys_ahead = next != nullptr ? first_keys<T>(args, *next) : Ahead();
+      state.key_prefetcher = next != nullptr ? first_keys_prefetcher<T>(args, *next) : Prefetcher();
     }
     transpose_keys(all_keys + position * dim, keys.begin, keys.end, state);
     // Values of whole vectors serve as they lie, unless they would be widened again for each of several row tiles.

@@ -89,8 +89,8 @@ struct AttentionArgs {
   std::int64_t slot_stride;
   std::int64_t head_stride;
   const std::int32_t* slot;
-  const std::int32_t* begin;
-  const std::int32_t* end;
+  const std::int32_t* key_begin;  // [T], of the positions that a token sees
+  const std::int32_t* key_end;
   void* out;  // [T, kv_heads * group * head_dim]
   std::int64_t kv_heads;
   std::int64_t group;
@@ -98,7 +98,7 @@ struct AttentionArgs {
   float scale;
 };
 
-// Consecutive tokens of one slot whose begins and ends never fall and whose ranges leave no gap, and one kv head.
+// Consecutive tokens of one slot whose key ranges never fall back and leave no gap, and one kv head.
 struct AttentionBlock {
   std::int64_t first_token;
   std::int64_t tokens;

@@ -6,7 +6,7 @@
 namespace contlm::kernels {
 namespace {
 
-// For one value a row: not worth a call into libm, and correctly rounded everywhere.
+// For one value per row: not worth a call into libm, and correctly rounded everywhere.
 CONTLM_INLINE float square_root(float x) { return __builtin_sqrtf(x); }
 
 template <typename T>

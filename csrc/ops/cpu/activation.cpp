@@ -1,7 +1,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include "ops/checks.h"
+#include "ops/activation.h"
 #include "ops/cpu/views.h"
 
 namespace contlm::ops::cpu {

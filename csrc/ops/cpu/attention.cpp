@@ -8,7 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include "ops/checks.h"
+#include "ops/attention.h"
 #include "ops/cpu/views.h"
 #include "ops/error.h"
 
@@ -61,19 +61,20 @@ void write_kv_(const at::Tensor& k, const at::Tensor& v, const at::Tensor& k_cac
   });
 }
 
-void require_ranges(const std::int32_t* begin, const std::int32_t* end, std::int64_t tokens, std::int64_t capacity) {
+void require_ranges(const std::int32_t* key_begin, const std::int32_t* key_end, std::int64_t tokens,
+                    std::int64_t capacity) {
   for (std::int64_t t = 0; t < tokens; ++t) {
-    CONTLM_CHECK(begin[t] >= 0 && begin[t] < end[t] && end[t] <= capacity, ValueError,
-                 "cached_attention: every token must have 0 <= begin < end <= capacity = ", capacity, ", got [",
-                 begin[t], ", ", end[t], ") for token ", t, "; write a token's own key before it attends");
+    CONTLM_CHECK(key_begin[t] >= 0 && key_begin[t] < key_end[t] && key_end[t] <= capacity, ValueError,
+                 "cached_attention: every token must have 0 <= key_begin < key_end <= capacity = ", capacity, ", got [",
+                 key_begin[t], ", ", key_end[t], ") for token ", t, "; write a token's own key before it attends");
   }
 }
 
 // Token t + 1 may join token t's block: the same slot, and ranges that move on without a gap, so that a block never
 // reads a position that none of its tokens sees.
 bool continues(const kernels::AttentionArgs& args, std::int64_t t) {
-  return args.slot[t + 1] == args.slot[t] && args.begin[t + 1] >= args.begin[t] && args.end[t + 1] >= args.end[t] &&
-         args.begin[t + 1] <= args.end[t];
+  return args.slot[t + 1] == args.slot[t] && args.key_begin[t + 1] >= args.key_begin[t] &&
+         args.key_end[t + 1] >= args.key_end[t] && args.key_begin[t + 1] <= args.key_end[t];
 }
 
 // The first tokens of the blocks, and the number of tokens at the end.
@@ -130,10 +131,12 @@ void run_blocks(const kernels::AttentionArgs& args, const std::vector<std::int64
 }
 
 at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k_cache, const at::Tensor& v_cache,
-                            const at::Tensor& slot, const at::Tensor& begin, const at::Tensor& end, double scale) {
-  check_cached_attention(q, k_cache, v_cache, slot, begin, end);
+                            const at::Tensor& slot, const at::Tensor& key_begin, const at::Tensor& key_end,
+                            double scale) {
+  check_cached_attention(q, k_cache, v_cache, slot, key_begin, key_end);
   const std::int64_t tokens = q.size(0), capacity = k_cache.size(2), head_dim = q.size(2);
-  const at::Tensor dense_slot = slot.contiguous(), dense_begin = begin.contiguous(), dense_end = end.contiguous();
+  const at::Tensor dense_slot = slot.contiguous(), dense_key_begin = key_begin.contiguous(),
+                   dense_key_end = key_end.contiguous();
   at::Tensor out = at::empty({tokens, q.size(1) * head_dim}, q.options());
   const kernels::AttentionArgs args{
       .q = q.const_data_ptr(),
@@ -144,8 +147,8 @@ at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k_cache, cons
       .slot_stride = k_cache.size(1) * capacity * head_dim,
       .head_stride = capacity * head_dim,
       .slot = dense_slot.const_data_ptr<std::int32_t>(),
-      .begin = dense_begin.const_data_ptr<std::int32_t>(),
-      .end = dense_end.const_data_ptr<std::int32_t>(),
+      .key_begin = dense_key_begin.const_data_ptr<std::int32_t>(),
+      .key_end = dense_key_end.const_data_ptr<std::int32_t>(),
       .out = out.data_ptr(),
       .kv_heads = k_cache.size(1),
       .group = q.size(1) / k_cache.size(1),
@@ -153,7 +156,7 @@ at::Tensor cached_attention(const at::Tensor& q, const at::Tensor& k_cache, cons
       .scale = static_cast<float>(scale),
   };
   require_slots("cached_attention", dense_slot, k_cache);
-  require_ranges(args.begin, args.end, tokens, capacity);
+  require_ranges(args.key_begin, args.key_end, tokens, capacity);
   if (tokens > 0) run_blocks(args, split_into_blocks(args, tokens), index_of(q));
   return out;
 }

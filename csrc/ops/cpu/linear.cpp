@@ -9,7 +9,7 @@
 
 #include "ops/activation.h"
 #include "ops/call.h"
-#include "ops/checks.h"
+#include "ops/linear.h"
 
 namespace contlm::ops::cpu {
 namespace {

@@ -1,8 +1,8 @@
 #include <torch/library.h>
 
-#include "ops/checks.h"
 #include "ops/cpu/views.h"
 #include "ops/error.h"
+#include "ops/lora.h"
 
 namespace contlm::ops::cpu {
 namespace {

@@ -1,9 +1,9 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include "ops/checks.h"
 #include "ops/cpu/views.h"
 #include "ops/error.h"
+#include "ops/loss.h"
 
 namespace contlm::ops::cpu {
 namespace {

@@ -1,8 +1,8 @@
 #include <ATen/ops/empty.h>
 #include <torch/library.h>
 
-#include "ops/checks.h"
 #include "ops/cpu/views.h"
+#include "ops/norm.h"
 
 namespace contlm::ops::cpu {
 namespace {

@@ -51,8 +51,8 @@ def _cached_attention(
     k_cache: Tensor,
     v_cache: Tensor,
     slot: Tensor,
-    begin: Tensor,
-    end: Tensor,
+    key_begin: Tensor,
+    key_end: Tensor,
     scale: float,
 ) -> Tensor:
     return q.new_empty(q.shape[0], q.shape[1] * q.shape[2])

@@ -15,6 +15,7 @@ from contlm._native import AdapterError, Engine, TensorSource, read_peft_adapter
 from contlm.cli.common import new_parser, print_table
 from contlm.loading.checkpoint import open_checkpoint
 from contlm.loading.hub import resolve_directory
+from contlm.loading.target_patterns import match_names
 
 _EXAMPLE = """\
   contlm inspect ./happy
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         base = open_checkpoint(arguments.base)
         modules = Engine(base.config_text, base.weights, where=base.where).modules()
-    adapter = read_peft_adapter(directory, modules)
+    adapter = read_peft_adapter(directory, modules, match_names)
     found = adapter.modules()
     _print_summary(directory, found)
     rows = _module_rows(found) if arguments.modules else _kind_rows(found)
@@ -66,7 +67,7 @@ def modules_of_tensors(directory: Path) -> ModuleTable:
     file = directory / "adapter_model.safetensors"
     if not file.is_file():
         # the reader's own error says what is missing and how to convert what is there
-        read_peft_adapter(directory, {})
+        read_peft_adapter(directory, {}, match_names)
     source = TensorSource.open_safetensors(file)
     ins: dict[str, int] = {}
     outs: dict[str, int] = {}

@@ -10,6 +10,7 @@ from contlm._native import AdapterError, Engine
 from contlm.loading import hf_objects
 from contlm.loading.hub import resolve_directory
 from contlm.loading.spec import Anchor
+from contlm.loading.target_patterns import match_names
 from contlm.points.coefficients import anchor_names
 
 
@@ -65,7 +66,7 @@ def _add_anchor(engine: Engine, name: str, anchor: Anchor, model: Any) -> list[s
         carrier, adapter = held
         config, tensors = hf_objects.adapter(carrier, adapter)
         where = f"adapter {adapter!r} of {hf_objects.where_of(carrier)}"
-        return engine.add_adapter_tensors(name, config, tensors, where)
+        return engine.add_adapter_tensors(name, config, tensors, where, match_names)
     if hf_objects.is_transformers_model(anchor):
         raise AdapterError(_full_checkpoint(name, "a transformers model"))
     if not isinstance(anchor, str | os.PathLike):
@@ -83,7 +84,7 @@ def _add_anchor(engine: Engine, name: str, anchor: Anchor, model: Any) -> list[s
         raise FileNotFoundError(f"{error}; adapters in the model: {', '.join(carried)}") from error
     if not any(directory.glob("adapter_*")) and (directory / "config.json").is_file():
         raise AdapterError(_full_checkpoint(name, str(directory)))
-    return engine.add_adapter(name, directory)
+    return engine.add_adapter(name, directory, match_names)
 
 
 def held_adapter(name: str, anchor: Anchor, model: Any) -> tuple[Any, str] | None:

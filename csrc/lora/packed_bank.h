@@ -65,15 +65,16 @@ class BankEmbedding {
   at::Tensor B_;  // packed [dim, R] fp32
 };
 
-struct BankView {
-  BankView(const AnchorBank& bank, const InputGroups& groups, AnchorSet active, at::ScalarType dtype,
-           at::Device device);
+// The groups of the whole model.
+struct PackedBank {
+  PackedBank(const AnchorBank& bank, const InputGroups& groups, AnchorSet active, at::ScalarType dtype,
+             at::Device device);
 
   AnchorSet active;
   std::vector<BankGroup> groups;
 };
 
-// Elements of A and B that a view of these anchors holds, for the planner.
+// Elements of A and B that these anchors take up when packed, for the planner.
 std::int64_t bank_parameters(const AnchorBank& bank, const InputGroups& groups, const AnchorSet& active);
 
 }  // namespace contlm::lora

@@ -1,4 +1,4 @@
-#include "lora/bank_view.h"
+#include "lora/packed_bank.h"
 
 #include <algorithm>
 
@@ -109,8 +109,8 @@ void BankEmbedding::add_(const at::Tensor& y, const at::Tensor& ids, const at::T
   y.copy_(ops::packed_linear(u, B_, {}, y));
 }
 
-BankView::BankView(const AnchorBank& bank, const InputGroups& input_groups, AnchorSet anchors, at::ScalarType dtype,
-                   at::Device device)
+PackedBank::PackedBank(const AnchorBank& bank, const InputGroups& input_groups, AnchorSet anchors, at::ScalarType dtype,
+                       at::Device device)
     : active(std::move(anchors)) {
   groups.reserve(input_groups.size());
   for (const auto& modules : input_groups) groups.emplace_back(bank, modules, active, dtype, device);

@@ -1,4 +1,5 @@
-// Where one forward pass stands in weight space: which weights its products use, and what is added to them on the fly.
+// How one forward pass applies the anchors: which weights its products use, and what is added to them on the fly. It is
+// where the pass stands in weight space.
 #pragma once
 
 #include <map>
@@ -7,7 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "lora/bank_view.h"
+#include "lora/packed_bank.h"
 
 namespace contlm::lora {
 
@@ -23,21 +24,21 @@ using MergedWeights = std::vector<std::vector<MergedModule>>;
 using EmbeddingBanks = std::map<std::string, BankEmbedding>;
 
 // Three ways of applying c, in one form: merged alone, bank alone, or (hybrid) what all rows share merged and the rest
-// banked. The bank's view holds the anchors that `merged` does not, so `coeffs` is the whole c in every case.
-struct Standpoint {
+// banked. The packed bank holds the anchors that `merged` does not, so `coeffs` is the whole c in every case.
+struct AppliedAnchors {
   const MergedWeights* merged = nullptr;
-  const BankView* bank = nullptr;
+  const PackedBank* bank = nullptr;
   const EmbeddingBanks* embeddings = nullptr;
-  at::Tensor coeffs;  // [T, K] fp32, one row a token
+  at::Tensor coeffs;  // [T, K] fp32, one row per token
 
-  // The same standpoint for some of the tokens.
-  Standpoint select(const at::Tensor& tokens) const {
-    Standpoint chosen = *this;
+  // The same for some of the tokens.
+  AppliedAnchors select(const at::Tensor& tokens) const {
+    AppliedAnchors chosen = *this;
     if (coeffs.defined()) chosen.coeffs = coeffs.index_select(0, tokens);
     return chosen;
   }
-  Standpoint slice(std::int64_t begin, std::int64_t end) const {
-    Standpoint chosen = *this;
+  AppliedAnchors slice(std::int64_t begin, std::int64_t end) const {
+    AppliedAnchors chosen = *this;
     if (coeffs.defined()) chosen.coeffs = coeffs.slice(0, begin, end);
     return chosen;
   }
