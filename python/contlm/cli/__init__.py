@@ -19,10 +19,12 @@ from contlm.cli import (
     report,
     score,
     sweep,
+    train,
 )
 
 _COMMANDS = (
     demo, generate, sweep, report, score, perplexity, explore, merge, inspect, bench,
+    train,
 )  # fmt: skip
 
 USER_ERROR = 2

@@ -6,7 +6,7 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
@@ -15,8 +15,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from contlm.hub import resolve_directory
 from contlm.train.batches import Batch
 from contlm.train.presets import Preset
-
-_NEEDS = "training: needs transformers and peft; pip install 'contlm[train]'"
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,9 @@ def open_base(base: str | os.PathLike[str]) -> Base:
         import peft  # noqa: F401
         from transformers import AutoTokenizer
     except ImportError as error:
-        raise ImportError(_NEEDS) from error
+        raise ImportError(
+            f"training: needs transformers and peft ({error}); pip install 'contlm[train]'"
+        ) from error
     directory = resolve_directory(base, "base")
     tokenizer = AutoTokenizer.from_pretrained(directory)
     if tokenizer.eos_token_id is None:
@@ -53,89 +53,102 @@ def open_base(base: str | os.PathLike[str]) -> Base:
     return Base(os.fspath(base), directory, tokenizer)
 
 
+@dataclass(frozen=True)
 class LanguageTask:
-    """Next-token prediction: the mean negative log-likelihood of a batch's own tokens, nats."""
+    """Next-token prediction: the negative log-likelihood of a batch's own tokens."""
 
-    measure = "nats per token"
+    measure: ClassVar[str] = "nats per token"
 
     def model(self, base: Base, preset: Preset) -> Any:
         from transformers import AutoModelForCausalLM
 
-        return _adapted(AutoModelForCausalLM, base, preset, "CAUSAL_LM", {}, {})
+        return _adapted(AutoModelForCausalLM, base, preset, "CAUSAL_LM", {})
 
     def losses(self, model: Any, batch: Batch) -> Tensor:
         """[N], one per token that is predicted; logits exist nowhere else."""
         head = model.get_output_embeddings()
         chosen = head.register_forward_pre_hook(lambda _, given: (given[0][batch.predicts],))
         try:
-            logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask,
-                           use_cache=False).logits
+            logits = model(
+                input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False
+            ).logits
         finally:
             chosen.remove()
         return cross_entropy(logits.float(), batch.targets, reduction="none")
 
+    def held_out(self, model: Any, batch: Batch) -> dict[str, Tensor]:
+        """Figures of a batch, each [N]."""
+        return {"loss": self.losses(model, batch)}
+
 
 @dataclass(frozen=True)
 class ClassTask:
-    """Binary cross-entropy on each class's logit, nats: the sigmoid of one is a probability by
-    itself, which is what a classifier's score is."""
+    """Binary cross-entropy on each class's logit: the sigmoid of one is a probability by itself,
+    which is what a classifier's score is."""
 
     labels: int
-    measure = "nats per label"
+    measure: ClassVar[str] = "nats per class"
 
     def model(self, base: Base, preset: Preset) -> Any:
         from transformers import AutoModelForSequenceClassification
 
-        return _adapted(AutoModelForSequenceClassification, base, preset, "SEQ_CLS",
-                        {"num_labels": self.labels, "pad_token_id": base.pad},
-                        {"modules_to_save": ["score"]})
+        shape = {"num_labels": self.labels, "pad_token_id": base.pad}
+        model = _adapted(AutoModelForSequenceClassification, base, preset, "SEQ_CLS", shape)
+        # PEFT has it learn every module that is named like a head of any family
+        model.peft_config["default"].modules_to_save = ["score"]
+        return model
 
     def losses(self, model: Any, batch: Batch) -> Tensor:
         """[B, labels]."""
-        logits = self.logits(model, batch)
-        truth = one_hot(batch.labels, self.labels).to(logits.dtype)
-        return binary_cross_entropy_with_logits(logits, truth, reduction="none")
+        return self._losses(self._logits(model, batch), batch)
 
-    def logits(self, model: Any, batch: Batch) -> Tensor:
+    def held_out(self, model: Any, batch: Batch) -> dict[str, Tensor]:
+        """Figures of a batch, [B, labels] and [B]."""
+        logits = self._logits(model, batch)
+        right = logits.argmax(-1) == batch.labels
+        return {"loss": self._losses(logits, batch), "accuracy": right.float()}
+
+    def _logits(self, model: Any, batch: Batch) -> Tensor:
         logits: Tensor = model(
             input_ids=batch.input_ids, attention_mask=batch.attention_mask, use_cache=False
         ).logits
         return logits.float()
 
+    def _losses(self, logits: Tensor, batch: Batch) -> Tensor:
+        truth = one_hot(batch.labels, self.labels).to(logits.dtype)
+        return binary_cross_entropy_with_logits(logits, truth, reduction="none")
 
-Task = LanguageTask | ClassTask
+
+Task: TypeAlias = LanguageTask | ClassTask
 
 
 def trained(model: Any) -> dict[str, torch.nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
-def _adapted(
-    factory: Any, base: Base, preset: Preset, task: str, shape: dict[str, Any], lora: dict[str, Any]
-) -> Any:
+def _adapted(factory: Any, base: Base, preset: Preset, task: str, shape: dict[str, Any]) -> Any:
     """The base in float32, or in 4 bits, with new LoRA factors drawn from torch's generator."""
     import peft
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     quantization = _quantization(preset)
     model = factory.from_pretrained(
         base.directory, dtype=torch.float32, quantization_config=quantization, **shape
     )
     if quantization is None:
-        model.to(device)
+        model.to("cuda" if torch.cuda.is_available() else "cpu")
     else:
         model = peft.prepare_model_for_kbit_training(model)
     model.name_or_path = base.name
     targets = preset.target_modules
-    return peft.get_peft_model(model, peft.LoraConfig(
+    lora = peft.LoraConfig(
         task_type=task,
         r=preset.r,
         lora_alpha=preset.lora_alpha,
         lora_dropout=preset.lora_dropout,
         target_modules=list(targets) if isinstance(targets, tuple) else targets,
         bias="none",
-        **lora,
-    ))
+    )
+    return peft.get_peft_model(model, lora)
 
 
 def _quantization(preset: Preset) -> Any:

@@ -98,7 +98,8 @@ class Order:
 
     def _groups(self, epoch: int) -> list[list[int]]:
         draw = random.Random(f"{self._seed}/{epoch}")
-        order = sorted(range(len(self._rows)), key=lambda i: (len(self._rows[i].ids), draw.random()))
+        keys = [(len(row.ids), draw.random()) for row in self._rows]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
         groups = [order[at : at + self._size] for at in range(0, len(order), self._size)]
         draw.shuffle(groups)
         return groups

@@ -12,49 +12,47 @@ from typing import Any
 _TAIL = 10
 
 
-def write(folder: Path, what: str, base: str, record: dict[str, Any]) -> None:
+def write(folder: Path, title: str, record: dict[str, Any]) -> None:
     """README.md, loss.csv and loss.png of a run's record, into an adapter's folder."""
     losses = record["losses"]
     with (folder / "loss.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["step", "loss"])
         writer.writerows([step, f"{loss:.6g}"] for step, loss in enumerate(losses, 1))
-    _draw(folder / "loss.png", what, record["measure"], losses)
-    (folder / "README.md").write_text(_text(what, base, record), encoding="utf-8")
+    _draw(folder / "loss.png", title, record["measure"], losses)
+    (folder / "README.md").write_text(_text(title, record), encoding="utf-8")
 
 
-def _text(what: str, base: str, record: dict[str, Any]) -> str:
+def _text(title: str, record: dict[str, Any]) -> str:
     settings = record["settings"]
+    base = settings["base"]
     losses = record["losses"]
     rows = [
         ("data", f"{settings['data']}, SHA-256 `{settings['sha256']}`"),
-        ("texts trained on", str(record["texts"])),
+        ("texts trained on", str(settings["texts"])),
         *((name, f"{value}") for name, value in settings.items()
           if name not in ("base", "data", "sha256", "texts")),
         ("training loss, first step", f"{losses[0]:.4f} {record['measure']}"),
         (f"training loss, mean of the last {min(_TAIL, len(losses))}", f"{_mean(losses):.4f}"),
-        *_held_out(record["held_out"]),
+        *_held_out(record),
         ("seconds", f"{record['seconds']:.0f}"),
     ]
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return (
         f"---\nbase_model: {json.dumps(base)}\nlibrary_name: peft\ntags: [lora, contlm]\n---\n\n"
-        f"# {what[0].upper()}{what[1:]}\n\n"
+        f"# {title}\n\n"
         f"A PEFT LoRA adapter on {base}, trained by `contlm.train`.\n\n"
         f"| | |\n|---|---|\n{table}\n\n![The loss by step](loss.png)\n"
     )
 
 
-def _held_out(found: dict[str, Any] | None) -> list[tuple[str, str]]:
-    if found is None:
-        return [("held-out loss", "not measured: the data have no valid split")]
-    rows = [
-        (f"held-out loss, {found['texts']} texts",
-         f"{found['before']:.4f} before, {found['after']:.4f} after"),
+def _held_out(record: dict[str, Any]) -> list[tuple[str, str]]:
+    if not record["after"]:
+        return [("held out", "nothing: the data have no valid split")]
+    return [
+        (f"held-out {name}", f"{record['before'][name]:.4f} before, {value:.4f} after")
+        for name, value in record["after"].items()
     ]
-    if "accuracy" in found:
-        rows.append(("held-out accuracy", f"{found['accuracy']:.3f}"))
-    return rows
 
 
 def _mean(losses: Sequence[float]) -> float:

@@ -21,6 +21,8 @@ SPLITS = {
 }
 """What a split column may hold, and what it means."""
 
+_LONGEST_FIELD = 2**31 - 1
+
 Row = dict[str, Any]
 
 
@@ -59,17 +61,21 @@ def read_examples(
     """
     path = Path(data).expanduser()
     rows = []
-    number = 0
-    for number, (where, row) in enumerate(table_rows(path), 1):
+    for where, row in table_rows(path):
         for column in (text, label):
             if row.get(column) is None:
                 raise ValueError(
                     f"{where}: must have the columns {text!r} and {label!r}, got "
                     f"{sorted(map(str, row))}; name them with text= and label="
                 )
-        rows.append(Example(_text(row[text], where), _label(row[label], where),
-                            _split(row.get(split, "train"), where)))
-    if not number:
+        rows.append(
+            Example(
+                _text(row[text], where),
+                _label(row[label], where),
+                _split(row.get(split, "train"), where),
+            )
+        )
+    if not rows:
         raise ValueError(f"{path}: must hold texts, got none")
     return Examples(path.name, _digest(path), tuple(rows))
 
@@ -89,16 +95,20 @@ def table_rows(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
-        try:
+    # a book's chapter is longer than what the csv module takes for a field by itself
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
-                if None in row:
-                    _refuse_width(where, len(reader.fieldnames or ()), len(row) - 1 + len(row[None]))
+                if None in row or None in row.values():
+                    raise ValueError(f"{where}: must have as many columns as the header")
                 yield where, dict(row)
-        except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.line_num}: must be CSV, {error}") from None
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: must be CSV, {error}") from None
+    finally:
+        csv.field_size_limit(before)
 
 
 def _tsv_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -108,7 +118,9 @@ def _tsv_rows(path: Path) -> Iterator[tuple[str, Row]]:
             where = f"{path}, line {number}"
             cells = line.rstrip("\r\n").split("\t")
             if len(cells) != len(header):
-                _refuse_width(where, len(header), len(cells))
+                raise ValueError(
+                    f"{where}: must have {len(header)} columns as the header, got {len(cells)}"
+                )
             yield where, dict(zip(header, cells, strict=True))
 
 
@@ -148,8 +160,8 @@ def _dataset_rows(folder: Path) -> Iterator[tuple[str, Row]]:
     state = json.loads(state_file.read_text("utf-8"))
     if state.get("_indices_files"):
         raise ValueError(
-            f"{folder}: rows are chosen by an index file, which is not read; save the dataset again "
-            "after flatten_indices()"
+            f"{folder}: its rows are chosen by an index file; save it again after "
+            "flatten_indices()"
         )
     number = 0
     for file in state["_data_files"]:
@@ -158,10 +170,6 @@ def _dataset_rows(folder: Path) -> Iterator[tuple[str, Row]]:
                 for row in batch.to_pylist():
                     number += 1
                     yield f"{folder}, row {number}", row
-
-
-def _refuse_width(where: str, expected: int, got: int) -> None:
-    raise ValueError(f"{where}: must have {expected} columns as the header does, got {got}")
 
 
 def _text(value: Any, where: str) -> str:

@@ -4,12 +4,13 @@ ends in the weights that it would have had."""
 from __future__ import annotations
 
 import json
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -21,15 +22,18 @@ from contlm.train.presets import Preset
 CHECKPOINT_STEPS = 10
 HELD_OUT_ROWS = 256
 
+OnStep: TypeAlias = Callable[[int, int, float], None]
+"""Called with the steps that are done, all steps, and the loss."""
+
 
 @dataclass
 class Progress:
-    """What a run has done: losses[i] is that of step i; `before` is the held-out loss at step 0,
-    None where nothing is held out."""
+    """What a run has done: losses[i] is that of step i, `before` are the held-out figures of the
+    base."""
 
+    before: dict[str, float]
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
-    before: float | None = None
 
     @property
     def step(self) -> int:
@@ -54,23 +58,22 @@ def train(
     build: Callable[[], Any],
     checkpoint: Path,
     identity: dict[str, Any],
-    on_step: Callable[[int, int, float], None],
+    on_step: OnStep,
 ) -> tuple[Any, Progress]:
     """The trained model, and what training was like.
 
     checkpoint: a file that holds the run between two of its steps; one that is there is gone on
-    from, and ValueError says where it is of another run. on_step(done, steps, loss).
+    from, and ValueError says where it is of another run.
     """
     with _seeded(run.seed, -1):
         model = build()
     device = next(model.parameters()).device
     parameters = trained(model)
-    optimizer = torch.optim.AdamW(parameters.values(), lr=run.preset.learning_rate,
-                                  weight_decay=run.preset.weight_decay)
+    optimizer = torch.optim.AdamW(parameters.values(), weight_decay=run.preset.weight_decay)
     if checkpoint.is_file():
         progress = _restore(checkpoint, identity, parameters, optimizer)
     else:
-        progress = Progress(before=held_out_loss(run, model))
+        progress = Progress(held_out(run, model))
     order = Order(run.rows, run.preset.batch_size, run.seed)
     model.train()
     while progress.step < run.steps:
@@ -93,21 +96,24 @@ def train(
 
 
 @torch.no_grad()
-def held_out_loss(run: Run, model: Any) -> float | None:
-    """The mean loss of the first texts that no step sees; None where there are none."""
+def held_out(run: Run, model: Any) -> dict[str, float]:
+    """The means of the task's figures over texts that no step sees; empty where there are none."""
     model.eval()
     device = next(model.parameters()).device
-    rows = sorted(run.held_out[:HELD_OUT_ROWS], key=lambda row: len(row.ids))
+    rows = list(run.held_out)
+    random.Random(run.seed).shuffle(rows)
+    rows = sorted(rows[:HELD_OUT_ROWS], key=lambda row: len(row.ids))
     size = run.preset.batch_size
-    found = [
-        run.task.losses(model, collate(rows[at : at + size], run.pad).to(device)).flatten()
-        for at in range(0, len(rows), size)
-    ]
-    return float(torch.cat(found).mean()) if found else None
+    found: dict[str, list[torch.Tensor]] = {}
+    for at in range(0, len(rows), size):
+        batch = collate(rows[at : at + size], run.pad).to(device)
+        for name, values in run.task.held_out(model, batch).items():
+            found.setdefault(name, []).append(values.flatten())
+    return {name: float(torch.cat(values).mean()) for name, values in found.items()}
 
 
 @contextmanager
-def _seeded(seed: int, step: int) -> Any:
+def _seeded(seed: int, step: int) -> Iterator[None]:
     """torch's generators at a state of this step's own (dropout, new factors), and as they were
     afterwards."""
     devices = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
@@ -130,9 +136,9 @@ def _save(
                 "identity": json.dumps(identity, sort_keys=True),
                 "weights": {name: p.detach() for name, p in parameters.items()},
                 "optimizer": optimizer.state_dict(),
+                "before": progress.before,
                 "losses": progress.losses,
                 "seconds": progress.seconds,
-                "before": progress.before,
             },
             beside,
         )
@@ -145,15 +151,15 @@ def _restore(
     optimizer: torch.optim.Optimizer,
 ) -> Progress:
     held = torch.load(file, map_location="cpu", weights_only=True)
-    refuse_other_run(str(file), json.loads(held["identity"]), identity)
+    refuse_other_run(file, json.loads(held["identity"]), identity)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(held["weights"][name])
     optimizer.load_state_dict(held["optimizer"])
-    return Progress(held["losses"], held["seconds"], held["before"])
+    return Progress(held["before"], held["losses"], held["seconds"])
 
 
-def refuse_other_run(where: str, held: dict[str, Any], asked: dict[str, Any]) -> None:
+def refuse_other_run(where: Path, held: dict[str, Any], asked: dict[str, Any]) -> None:
     """ValueError, naming the settings that differ, where what is there is not what is asked for."""
     different = [
         f"{name} {held.get(name)!r}, asked for {asked.get(name)!r}"
