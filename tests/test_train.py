@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import subprocess
+import sys
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -78,6 +80,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def same(one: Path, other: Path) -> bool:
     left, right = weights(one), weights(other)
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+def test_importing_it_loads_no_training_libraries() -> None:
+    code = ("import sys, contlm; contlm.train.anchors; "
+            "sys.exit(bool({'transformers', 'peft', 'matplotlib', 'pyarrow'} & set(sys.modules)))")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # --- batches and losses
@@ -568,7 +576,7 @@ def test_without_the_extra_the_command_says_what_to_install(
     base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "peft", None)
+    monkeypatch.setitem(sys.modules, "peft", None)
     assert main(["train", "anchors", "--base", str(base), "--data", str(data), "--attribute", "t",
                  "--out", str(tmp_path)]) == 2
     assert "pip install 'contlm[train]'" in capsys.readouterr().err

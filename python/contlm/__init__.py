@@ -19,7 +19,7 @@ from contlm.sweep import Sweep  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from contlm import analysis, grid, metrics, plot, zoo
+    from contlm import analysis, grid, metrics, plot, train, zoo
     from contlm.reporting import report
 
 __all__ = [
@@ -36,13 +36,14 @@ __all__ = [
     "metrics",
     "plot",
     "report",
+    "train",
     "zoo",
 ]
 
 
 def __getattr__(name: str) -> object:
     # pandas, matplotlib and the bundled models are loaded only for those who ask for them
-    if name in ("analysis", "grid", "metrics", "plot", "zoo"):
+    if name in ("analysis", "grid", "metrics", "plot", "train", "zoo"):
         import importlib
 
         return importlib.import_module(f"contlm.{name}")
