@@ -275,6 +275,10 @@ def test_a_checkpoint_of_another_run_is_refused(
     with pytest.raises(ValueError, match=r"checkpoint\.pt: is of another run \(steps 3, asked"):
         train.classifier(base, data, tmp_path, attribute="tone", preset=TINY, steps=4,
                          progress=False)
+    seen: list[int] = []
+    train.classifier(base, data, tmp_path, attribute="tone", preset=TINY, steps=4, resume=False,
+                     progress=lambda done, _: seen.append(done))
+    assert seen == [1, 2, 3, 4]
 
 
 def test_classifier_reloads_in_transformers_and_peft(
@@ -376,6 +380,15 @@ def test_formats_read_alike(data: Path, tmp_path: Path) -> None:
         t for t, label, split in ROWS if (label, split) == (1, "valid")]
 
 
+def test_names_of_splits(tmp_path: Path) -> None:
+    names = ("train", "valid", "validation", "val", "dev", "test")
+    (tmp_path / "a.csv").write_text(
+        "text,label,split\n" + "".join(f"{name},0,{name}\n" for name in names))
+    found = examples.read_examples(tmp_path / "a.csv")
+    assert found.texts("train", 0) == ["train"] and found.texts("test", 0) == ["test"]
+    assert found.texts("valid", 0) == ["valid", "validation", "val", "dev"]
+
+
 def write_dataset(folder: Path, rows: list[dict[str, Any]]) -> None:
     """As datasets' save_to_disk lays it out."""
     folder.mkdir(parents=True)
@@ -471,6 +484,9 @@ def test_sentiment_recipe_reads_sst2_and_the_treebanks_numbers(tmp_path: Path) -
     for text, label in {**anchors, **classifier}.items():
         number = texts.index(text) / 23
         assert number > 0.6 if label else number <= 0.4
+    sentiment = recipes.RECIPES["sentiment"]
+    assert [sentiment.low.takes(n) for n in (0.4, 0.41)] == [True, False]
+    assert [sentiment.high.takes(n) for n in (0.6, 0.61)] == [False, True]
 
 
 def test_politeness_recipe_takes_the_outer_classes(tmp_path: Path) -> None:
