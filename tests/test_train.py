@@ -351,6 +351,8 @@ def test_the_papers_preset(base: Path, data: Path, tmp_path: Path) -> None:
         made = train.classifier(base, data, tmp_path, **call)
     record = json.loads((made / "contlm_export.json").read_text())["training"]
     assert record["settings"]["steps"] == len(record["losses"]) == 1  # 36 texts are one batch
+    assert record["settings"]["quantized"] is False  # what was done, not what was asked for
+    assert "| preset | paper |" in (made / "README.md").read_text()
 
 
 # --- data

@@ -151,21 +151,26 @@ def _adapted(factory: Any, base: Base, preset: Preset, task: str, shape: dict[st
     return peft.get_peft_model(model, lora)
 
 
-def _quantization(preset: Preset) -> Any:
-    """bitsandbytes' 4-bit NormalFloat, or None with a warning where it cannot run."""
-    if not preset.quantized:
-        return None
-    from transformers import BitsAndBytesConfig
+def quantizes(preset: Preset) -> bool:
+    """Whether the base is in 4 bits: where the preset asks for it and this machine can."""
     from transformers.utils import is_bitsandbytes_available
 
-    if not (torch.cuda.is_available() and is_bitsandbytes_available()):
+    return preset.quantized and torch.cuda.is_available() and is_bitsandbytes_available()
+
+
+def _quantization(preset: Preset) -> Any:
+    """bitsandbytes' 4-bit NormalFloat, or None, with a warning where it is asked for in vain."""
+    if quantizes(preset):
+        from transformers import BitsAndBytesConfig
+
+        return BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+        )
+    if preset.quantized:
         warnings.warn(
             f"preset {preset.name!r}: a 4-bit base needs a CUDA device and bitsandbytes; the base "
             "is trained on in float32",
             UserWarning,
             stacklevel=2,
         )
-        return None
-    return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
-    )
+    return None

@@ -27,11 +27,12 @@ def _text(title: str, record: dict[str, Any]) -> str:
     settings = record["settings"]
     base = settings["base"]
     losses = record["losses"]
+    stated = ("base", "name", "data", "sha256", "texts")
     rows = [
         ("data", f"{settings['data']}, SHA-256 `{settings['sha256']}`"),
         ("texts trained on", str(settings["texts"])),
-        *((name, f"{value}") for name, value in settings.items()
-          if name not in ("base", "data", "sha256", "texts")),
+        ("preset", settings["name"]),
+        *((name, str(value)) for name, value in settings.items() if name not in stated),
         ("training loss, first step", f"{losses[0]:.4f} {record['measure']}"),
         (f"training loss, mean of the last {min(_TAIL, len(losses))}", f"{_mean(losses):.4f}"),
         *_held_out(record),

@@ -14,7 +14,7 @@ from contlm._native import __version__
 from contlm.checkpoint_io import EXPORT_NOTE, export_folder
 from contlm.files import half_written
 from contlm.train import card
-from contlm.train.adapters import Base, Task
+from contlm.train.adapters import Base, Task, quantizes
 from contlm.train.batches import Order, Row, labelled_rows, language_rows
 from contlm.train.examples import Examples
 from contlm.train.loop import Progress, Run, held_out, refuse_other_run, train
@@ -120,6 +120,7 @@ class Job:
             "texts": len(run.rows),
             **which,
             **preset,
+            "quantized": quantizes(self.preset),
             "steps": run.steps,
             "seed": self.seed,
         }
