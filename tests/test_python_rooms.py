@@ -32,7 +32,8 @@ BELOW = {
     "explore": {"_common", "points", "loading", "model"},
 }  # fmt: skip
 BELOW["interpolator"] = {"_common", "points", "grid", "loading", "model", "sweep", "explore"}
-BELOW["zoo"] = {*BELOW["sweep"], "sweep", "interpolator"}
+BELOW["train"] = {"_common", "loading"}
+BELOW["zoo"] = {*BELOW["sweep"], "sweep", "interpolator", "train"}
 BELOW["cli"] = {*BELOW["zoo"], "explore", "zoo"}
 # the public face: it imports whatever it shows, and no room imports it
 FACE = {"__init__", "__main__"}

@@ -21,7 +21,7 @@ from contlm.points.point import Point  # noqa: E402
 from contlm.sweep import Sweep  # noqa: E402
 
 if _TYPE_CHECKING:
-    from contlm import analysis, cli, explore, grid, metrics, plot, zoo
+    from contlm import analysis, cli, explore, grid, metrics, plot, train, zoo
     from contlm.reporting import report
 
 __all__ = [
@@ -41,11 +41,12 @@ __all__ = [
     "metrics",
     "plot",
     "report",
+    "train",
     "zoo",
 ]
 
 # pandas, matplotlib and the bundled models are loaded only for those who ask for them
-_LAZY = ("analysis", "cli", "explore", "grid", "metrics", "plot", "zoo")
+_LAZY = ("analysis", "cli", "explore", "grid", "metrics", "plot", "train", "zoo")
 
 
 def __getattr__(name: str) -> object:

@@ -19,11 +19,13 @@ from contlm.cli import (
     report,
     score,
     sweep,
+    train,
 )
 from contlm.cli.common import Parser
 
 _COMMANDS = (
     demo, generate, sweep, report, score, perplexity, explore, merge, inspect, bench,
+    train,
 )  # fmt: skip
 
 USER_ERROR = 2
