@@ -23,12 +23,13 @@ from common import work
 from common.bounds import Bound
 from common.models import (
     ATTRIBUTES,
+    LAYERS,
     POINT,
     RANK,
-    SHAPE,
     make_model,
     pairs,
     random_points,
+    shape,
     simplex_points,
     smollm_config,
 )
@@ -138,11 +139,11 @@ def check(ours: contlm.Interpolator, theirs: Theirs, dtype: torch.dtype) -> dict
     return found
 
 
-def needed(rows: int, dtype: torch.dtype, bound: Bound) -> dict[str, list[work.Pass]]:
+def needed(
+    model: work.Transformer, rows: int, dtype: torch.dtype, bound: Bound
+) -> dict[str, list[work.Pass]]:
     """Of each side. Whoever merges does it before the clock starts, but where every call is at
-    another
-    point: there the bound is the cheaper of merging and of the factors beside the products."""
-    model = work.decoder(smollm_config())
+    another point: there the bound is the cheaper of merging and of factors beside the products."""
     size = dtype.itemsize
 
     def passes(rank: int = 0) -> list[work.Pass]:
@@ -225,16 +226,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--warmups", type=int, default=1, help=f"of {WARMUP_TOKENS} new tokens")
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--layers", type=int, default=LAYERS, help="fewer show only that it works")
     parser.add_argument("--out", type=Path, default=None)
     args = parser.parse_args()
     dtype = getattr(torch, args.dtype)
 
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        make_model(directory)
+        make_model(directory, args.layers)
         result: dict[str, Any] = {
             "setting": {
-                "shape": SHAPE,
+                "shape": shape(args.layers),
                 "dtype": args.dtype,
                 "device": args.device,
                 "prompt_tokens": PROMPT_TOKENS,
@@ -251,11 +253,12 @@ def main() -> None:
         result["checks"] = check(lm, theirs, dtype) if theirs else {}
         result["retarget"] = bench_retarget(lm, theirs)
         sides = alternated(Ours(lm).sides(), theirs.sides() if theirs else {})
-        bound = Bound(work.decoder(smollm_config()), dtype, args.device)
+        model = work.decoder(smollm_config(args.layers))
+        bound = Bound(model, dtype, args.device)
         seconds = {rows: time_rows(rows, sides, bound, args) for rows in args.rows}
     result["generate"] = {
         str(rows): compared(
-            found, needed(rows, dtype, bound), bound, RATIOS, tokens=rows * NEW_TOKENS
+            found, needed(model, rows, dtype, bound), bound, RATIOS, tokens=rows * NEW_TOKENS
         )
         for rows, found in seconds.items()
     }

@@ -24,13 +24,14 @@ from common import peers, work
 from common.bounds import Bound
 from common.models import (
     ATTRIBUTES,
+    LAYERS,
     RANK,
-    SHAPE,
     make_classifier,
     make_model,
     pairs,
     random_points,
     roberta_config,
+    shape,
     smollm_config,
 )
 from common.results import compared, print_figures, write_result
@@ -52,7 +53,7 @@ def bench_scoring(args: argparse.Namespace) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     tokens: list[list[int]] = []
     with tempfile.TemporaryDirectory() as folder:
-        make_classifier(Path(folder))
+        make_classifier(Path(folder), args.layers)
         shutil.copy(zoo.classifier_path("sentiment") / "tokenizer.json", folder)
         ours = contlm.Classifier.from_pretrained(folder, dtype=dtype)
         peer = RobertaForSequenceClassification.from_pretrained(folder, dtype=dtype).eval()
@@ -73,15 +74,15 @@ def bench_scoring(args: argparse.Namespace) -> dict[str, Any]:
         some = texts(-1)
         error = float(np.abs(ours.score(some) - peers.scores(peer, tokenizer, some)).max())
         assert error < (1e-4 if dtype is torch.float32 else 2e-2), f"scores differ by {error}"
-        shape = work.classifier(roberta_config())
-        bound = Bound(shape, dtype)
+        model = work.classifier(roberta_config(args.layers))
+        bound = Bound(model, dtype)
         sides: dict[str, Any] = {
             "contlm": lambda some: partial(ours.score, some),
             "peer": lambda some: partial(peers.scores, peer, tokenizer, some),
         }
         seconds = in_turn(sides, texts, args.rounds, after=bound.sample)
     middle = sorted(tokens, key=sum)[len(tokens) // 2]
-    passes = dict.fromkeys(sides, work.scoring(shape, middle, dtype.itemsize))
+    passes = dict.fromkeys(sides, work.scoring(model, middle, dtype.itemsize))
     return {
         "peer_code": peers.description(peers.scores),
         "checks": {"scores": error},
@@ -108,8 +109,8 @@ def bench_perplexity(directory: Path, args: argparse.Namespace) -> dict[str, Any
     wanted = peers.perplexity(peer, some, WINDOW, STRIDE)
     error = abs(lm.perplexity(some, **options) / wanted - 1)
     assert error < (1e-3 if dtype is torch.float32 else 3e-2), f"perplexity differs by {error}"
-    shape = work.decoder(smollm_config())
-    bound = Bound(shape, dtype)
+    model = work.decoder(smollm_config(args.layers))
+    bound = Bound(model, dtype)
     point = partial(random_points, 1, rng)
     sides: dict[str, Any] = {
         "contlm": lambda ids: partial(lm.perplexity, ids, **options),
@@ -119,8 +120,8 @@ def bench_perplexity(directory: Path, args: argparse.Namespace) -> dict[str, Any
         ),
     }
     seconds = in_turn(sides, ids, args.rounds, after=bound.sample)
-    passes = work.perplexity(shape, args.tokens, WINDOW, STRIDE, dtype.itemsize)
-    merge = shape.merge(2 * len(ATTRIBUTES) * RANK, dtype.itemsize)
+    passes = work.perplexity(model, args.tokens, WINDOW, STRIDE, dtype.itemsize)
+    merge = model.merge(2 * len(ATTRIBUTES) * RANK, dtype.itemsize)
     needed = dict.fromkeys(("contlm", "peer"), passes)
     needed["contlm, another point at every call"] = [merge, *passes]
     return {
@@ -137,11 +138,11 @@ def bench_perplexity(directory: Path, args: argparse.Namespace) -> dict[str, Any
 def bench_dist_n(args: argparse.Namespace) -> dict[str, Any]:
     """Strings alone: no bound of products or reads says what it needs."""
     rng = np.random.default_rng(0)
-    vocabulary = [f"w{i}" for i in range(20000)]
     index = np.repeat(np.arange(DIST_TEXTS // DIST_SAMPLES), DIST_SAMPLES).tolist()
 
     def texts(number: int) -> list[str]:
-        return [" ".join(rng.choice(vocabulary, DIST_WORDS).tolist()) for _ in range(DIST_TEXTS)]
+        words = rng.integers(0, 20000, (DIST_TEXTS, DIST_WORDS)).tolist()
+        return [" ".join(f"w{word}" for word in text) for text in words]
 
     def theirs(texts: list[str]) -> list[float]:
         return [peers.dist_n(texts, n, DIST_SAMPLES) for n in (1, 2, 3)]
@@ -172,11 +173,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--texts", type=int, default=128, help="texts to score in a round")
     parser.add_argument("--tokens", type=int, default=2560, help="tokens whose perplexity is taken")
+    parser.add_argument("--layers", type=int, default=LAYERS, help="fewer show only that it works")
     parser.add_argument("--out", type=Path, default=None)
     args = parser.parse_args()
     result: dict[str, Any] = {
         "setting": {
-            "shape": f"RoBERTa-base (scoring), {SHAPE} (perplexity)",
+            "shape": f"RoBERTa-base (scoring), {shape(args.layers)} (perplexity)",
             "dtype": args.dtype,
             "rounds": args.rounds,
             "warmups": 1,
@@ -185,7 +187,7 @@ def main() -> None:
         "scoring": bench_scoring(args),
     }
     with tempfile.TemporaryDirectory() as folder:
-        make_model(Path(folder))
+        make_model(Path(folder), args.layers)
         result["perplexity"] = bench_perplexity(Path(folder), args)
     print_figures(result)
     print(f"written to {write_result(f'metrics_{args.dtype}_cpu', result, args.out)}")

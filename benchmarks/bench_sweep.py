@@ -32,13 +32,14 @@ from common import peers, work
 from common.bounds import Bound
 from common.models import (
     ATTRIBUTES,
+    LAYERS,
     RANK,
-    SHAPE,
     coefficients,
     make_classifier,
     make_model,
     pairs,
     roberta_config,
+    shape,
     smollm_config,
 )
 from common.results import figure, print_figures, write_result
@@ -80,10 +81,10 @@ def word_tokenizer(path: Path, roberta: bool) -> None:
     tokenizer.save(str(path / "tokenizer.json"))
 
 
-def make_world(directory: Path) -> None:
-    make_model(directory)
+def make_world(directory: Path, layers: int) -> None:
+    make_model(directory, layers)
     word_tokenizer(directory / "base", roberta=False)
-    make_classifier(directory / "classifier")
+    make_classifier(directory / "classifier", layers)
     word_tokenizer(directory / "classifier", roberta=True)
 
 
@@ -304,9 +305,15 @@ def check(ours: Side, theirs: Side, first: Given, dtype: str) -> dict[str, float
     return errors
 
 
-def needed(points: int, prompts: int, itemsize: int) -> dict[str, list[work.Pass]]:
+def transformers(layers: int) -> tuple[work.Transformer, work.Transformer]:
+    return work.decoder(smollm_config(layers)), work.classifier(roberta_config(layers))
+
+
+def needed(
+    models: tuple[work.Transformer, work.Transformer], points: int, prompts: int, itemsize: int
+) -> dict[str, list[work.Pass]]:
     """Of each part, of points that are merged: one anchor takes part at least, as in a corner."""
-    model, judge = work.decoder(smollm_config()), work.classifier(roberta_config())
+    model, judge = models
     length = NEW_TOKENS + 2  # with <s> and </s>
     generate = work.generation(model, prompts, PROMPT_TOKENS, NEW_TOKENS, itemsize, samples=SAMPLES)
     parts = {
@@ -320,8 +327,8 @@ def needed(points: int, prompts: int, itemsize: int) -> dict[str, list[work.Pass
 
 def run(world: Path, args: argparse.Namespace) -> dict[str, Any]:
     dtype = getattr(torch, args.dtype)
-    shapes = work.decoder(smollm_config()), work.classifier(roberta_config())
-    bounds = [Bound(shape, dtype) for shape in shapes]
+    models = transformers(args.layers)
+    bounds = [Bound(model, dtype) for model in models]
     sides = {name: Side(name, world, args.dtype) for name in ("contlm", "peer")}
     first, rounds = inputs(args)
     errors = check(sides["contlm"], sides["peer"], first, args.dtype)
@@ -338,7 +345,7 @@ def run(world: Path, args: argparse.Namespace) -> dict[str, Any]:
     each = args.points // args.rounds
     least = {
         part: (bounds[1] if part == "score" else bounds[0]).seconds(passes)
-        for part, passes in needed(each, args.prompts, dtype.itemsize).items()
+        for part, passes in needed(models, each, args.prompts, dtype.itemsize).items()
     }
     return {
         "checks": errors,
@@ -372,6 +379,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=21, help="of the 21 of the simplex")
     parser.add_argument("--rounds", type=int, default=3, help="must divide the points")
     parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--layers", type=int, default=LAYERS, help="fewer show only that it works")
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--side", choices=["contlm", "peer"], help=argparse.SUPPRESS)
     parser.add_argument("--world", type=Path, help=argparse.SUPPRESS)
@@ -384,11 +392,11 @@ def main() -> None:
             f"points: must be 1 to 21 and a multiple of rounds, got {args.points} and {args.rounds}"
         )
     with tempfile.TemporaryDirectory() as folder:
-        make_world(Path(folder))
+        make_world(Path(folder), args.layers)
         found = run(Path(folder), args)
     result = {
         "setting": {
-            "shape": f"{SHAPE}; RoBERTa-base's, random weights",
+            "shape": f"{shape(args.layers)}; RoBERTa-base's, random weights",
             "dtype": args.dtype,
             "points": args.points,
             "rounds": args.rounds,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -217,3 +219,23 @@ def test_a_processor_says_its_core(lines: tuple[str, int, int, str], name: str) 
     fields = zip(("vendor_id", "cpu family", "model", "model name"), lines, strict=True)
     info = "".join(f"{key}\t: {value}\n" for key, value in fields)
     assert processor(info + "\nvendor_id\t: another core\n") == name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("name", "size", "sides"), [
+    ("generate", ["--rows", "2"], ["generate", "2"]),
+    ("metrics", ["--texts", "8", "--tokens", "1100"], ["scoring"]),
+    ("sweep", ["--points", "1", "--prompts", "1"], ["sweep"]),
+])  # fmt: skip
+def test_a_benchmark_checks_its_sides_and_writes(
+    name: str, size: list[str], sides: list[str], dtype: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(BENCHMARKS / f"bench_{name}.py"), "--layers", "1", *size]
+    command += ["--rounds", "1", "--dtype", dtype, "--out", str(tmp_path)]
+    subprocess.run(command, check=True)
+    found = json.loads((tmp_path / f"{name}_{dtype}_cpu.json").read_text(encoding="utf-8"))
+    for key in sides:
+        found = found[key]
+    assert found["ratios"] and all(r["median"] > 0 for r in found["ratios"].values())
+    assert all(f["share_of_bound"] > 0 for f in found["figures"].values())

@@ -13,16 +13,21 @@ import torch
 ATTRIBUTES = ("simplicity", "formality", "politeness", "sentiment", "humor")
 PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 RANK = 32
-SHAPE = f"SmolLM2-135M, ten r = {RANK} adapters on seven projections, random weights"
+LAYERS = 30  # SmolLM2-135M's
 POINT = contlm.Point(alpha=dict.fromkeys(ATTRIBUTES, 0.7), lam=dict.fromkeys(ATTRIBUTES, 0.2))
 
 
-def smollm_config(vocab_size: int = 49152, layers: int = 30):
+def shape(layers: int = LAYERS) -> str:
+    cut = "" if layers == LAYERS else f"{layers} layers of "
+    return f"{cut}SmolLM2-135M, ten r = {RANK} adapters on seven projections, random weights"
+
+
+def smollm_config(layers: int = LAYERS):
     """SmolLM2-135M's shape."""
     from transformers import LlamaConfig
 
     return LlamaConfig(
-        vocab_size=vocab_size,
+        vocab_size=49152,
         hidden_size=576,
         intermediate_size=1536,
         num_hidden_layers=layers,
@@ -36,22 +41,25 @@ def smollm_config(vocab_size: int = 49152, layers: int = 30):
     )
 
 
-def roberta_config():
-    """RoBERTa-base's shape."""
+def roberta_config(layers: int = LAYERS):
+    """RoBERTa-base's shape, with no more layers than these."""
     from transformers import RobertaConfig
 
     return RobertaConfig(
-        vocab_size=50265, max_position_embeddings=514, id2label={0: "low", 1: "high"}
+        vocab_size=50265,
+        num_hidden_layers=min(12, layers),
+        max_position_embeddings=514,
+        id2label={0: "low", 1: "high"},
     )
 
 
-def make_model(directory: Path, **shape: int) -> None:
+def make_model(directory: Path, layers: int = LAYERS) -> None:
     """A random base of smollm_config's shape and an adapter for each end of each attribute."""
     from peft import LoraConfig, get_peft_model
     from transformers import LlamaForCausalLM
 
     torch.manual_seed(0)
-    base: Any = LlamaForCausalLM(smollm_config(**shape))
+    base: Any = LlamaForCausalLM(smollm_config(layers))
     base.save_pretrained(directory / "base")
     for path in (path for ends in pairs(directory).values() for path in ends):
         config = LoraConfig(r=RANK, lora_alpha=RANK, target_modules=PROJECTIONS)
@@ -63,11 +71,11 @@ def make_model(directory: Path, **shape: int) -> None:
         base = model.unload()
 
 
-def make_classifier(directory: Path) -> None:
+def make_classifier(directory: Path, layers: int = LAYERS) -> None:
     from transformers import RobertaForSequenceClassification
 
     torch.manual_seed(0)
-    RobertaForSequenceClassification(roberta_config()).save_pretrained(directory)
+    RobertaForSequenceClassification(roberta_config(layers)).save_pretrained(directory)
 
 
 def pairs(directory: Path) -> dict[str, tuple[Path, Path]]:

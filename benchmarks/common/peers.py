@@ -59,14 +59,16 @@ class Peft:
 
     @torch.inference_mode()
     def generate(self, ids: torch.Tensor, new_tokens: int, **sampling: Any) -> torch.Tensor:
-        """New tokens [rows x samples, new_tokens]; without options drawn at temperature 1."""
+        """New tokens [rows x samples, new_tokens], drawn at temperature 1 unless told otherwise."""
+        if sampling.get("do_sample", True):
+            sampling |= {"do_sample": True, "top_k": 0}
         found = self.model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=new_tokens,
             min_new_tokens=new_tokens,
             pad_token_id=0,
-            **({"do_sample": True, "top_k": 0} | sampling),
+            **sampling,
         )
         return found[:, ids.size(1) :]
 
