@@ -37,6 +37,10 @@ METRICS = {
     "perplexity": "perplexity, tokens/s",
     "dist_n": "dist-1 to 3 of {texts} texts, ms",
 }
+OPENING = {
+    "open": "from files to a first token, ten adapters, ms",
+    "retarget": "moving to another point, ms",
+}
 
 
 def tables(results: Path = RESULTS) -> dict[str, str]:
@@ -84,7 +88,7 @@ def generate(results: list[dict[str, Any]]) -> str:
             f"{setting(results, 'shape')}; rows of {tokens} tokens, over prefill and decode; "
             f"{made_on(results)}:",
             table(head, body),
-            how(results),
+            how(results, [at(r, "generate") for r in results]),
         ]
     )
 
@@ -119,7 +123,7 @@ def sweep(results: list[dict[str, Any]]) -> str:
             "perplexity of {perplexity_tokens} tokens at every point, dist-n; ".format(**said)
             + f"{made_on(results)}:",
             table(head, body),
-            how(results),
+            how(results, [at(r, "sweep") for r in results]),
         ]
     )
 
@@ -135,34 +139,33 @@ def metrics(results: list[dict[str, Any]], generated: list[dict[str, Any]]) -> s
                 cells.append(milli(found) if name == "dist_n" else rate(found))
             cells.append(ratio(at(result, name, "ratios", "peer / contlm")))
         body.append([label.format(texts=at(results[0], "dist_n").get("texts", ABSENT)), *cells])
-    for name, label in {
-        "open": "from files to a first token, ten adapters, ms",
-        "retarget": "moving to another point, ms",
-    }.items():
+    for name, label in OPENING.items():
         cells = []
         for result in generated:
             cells += [milli(at(result, name, "figures", side)) for side in ("contlm", "PEFT")]
             cells.append(ratio(at(result, name, "ratios", "PEFT / contlm")))
         body.append([label, *cells])
+    shown = [(r, name) for r in results for name in METRICS]
+    shown += [(r, name) for r in generated for name in OPENING]
     return "\n\n".join(
         [
             "By parts, against transformers, PEFT and a Python loop of sets "
             f"(share of the bound); {made_on(results)}:",
             table(head, body),
-            how(results),
+            how(results, [at(r, name) for r, name in shown]),
         ]
     )
 
 
-def how(results: list[dict[str, Any]]) -> str:
-    """How the figures came about: rounds, and the widest spread of any of them."""
-    spreads = [s for r in results for s in seconds_of(r) if s["count"]]
+def how(results: list[dict[str, Any]], shown: list[dict[str, Any]]) -> str:
+    """How the figures shown came about: their calls, the widest spread of any, and the bound."""
+    spreads = [s for found in shown for s in seconds_of(found) if s["count"]]
     if not spreads:
         said = "Medians, of as many calls as the results do not say"
     else:
-        counts = " or ".join(map(str, sorted({s["count"] for s in spreads})))
-        far = max(abs(s[end] / s["median"] - 1) for s in spreads for end in ("min", "max"))
-        said = f"Medians of {counts} calls; none is further than {far:.0%} from its median"
+        counts = ", ".join(map(str, sorted({s["count"] for s in spreads})))
+        far = max(abs(s[end] / s["median"] - 1) for s in spreads for end in ("q1", "q3"))
+        said = f"Medians of {counts} calls; the middle half of any lies within {far:.0%} of it"
     bounds = [f"{dtype} {b}" for dtype, r in zip(DTYPES, results, strict=True) if (b := bound(r))]
     return said + "." + (f" The bound: {'; '.join(bounds)}." if bounds else "")
 

@@ -28,6 +28,8 @@ MACHINE = {
 
 def test_readme_holds_the_results() -> None:
     """After a new run: python benchmarks/readme_tables.py --write."""
+    if not readme_tables.RESULTS.is_dir():
+        pytest.skip("a source distribution leaves benchmarks/results out")
     page = readme_tables.README.read_text(encoding="utf-8")
     assert readme_tables.fill(page, readme_tables.tables()) == page
 
@@ -60,7 +62,7 @@ def test_generate() -> None:
     assert "| PEFT, one cat adapter | - | - |" in lines
     assert "| times as fast: contlm, one point against PEFT, merged | 4.0 | - |" in lines
     assert lines[-1] == (
-        "Medians of 3 calls; none is further than 20% from its median. "
+        "Medians of 3 calls; the middle half of any lies within 10% of it. "
         "The bound: float32 400 GFLOP/s and 30 GB/s."
     )
 
