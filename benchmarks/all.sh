@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every figure of README.md anew, about 24 minutes on two Zen 5 cores; --quick shows in two minutes, on two layers, that all of it works, and
+# Every figure of README.md anew, about 23 minutes on two Zen 5 cores; --quick shows in two minutes, on two layers, that all of it works, and
 # writes no table. What is finished is kept when the run is cut short: README.md's tables are made of whatever results are there.
 # Leave the machine to it alone. Results go to $OUT (default: benchmarks/results; elsewhere README.md stays as it is).
 set -euo pipefail

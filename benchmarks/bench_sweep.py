@@ -5,8 +5,8 @@ point and dist-n.
 SmolLM2-135M's shape with ten r = 32 adapters on all seven projections, one RoBERTa-base's shape as
 the classifier of three attributes, random weights. Each side runs in a process of its own, which
 waits while the other works and whose peak memory is reported. First both sides' greedy tokens,
-scores and perplexity at a point are compared and both warm up at another. Then every round gives
-both the same points, new to either, with new prompts and a new text.
+scores and perplexity at a point are compared, and both warm up there with two prompts. Then every
+round gives both the same points, new to either, with new prompts and a new text.
 
     python benchmarks/bench_sweep.py [--dtype float32|bfloat16] [--points 21] [--prompts 16]
 """
@@ -285,11 +285,14 @@ def inputs(args: argparse.Namespace) -> tuple[Given, list[Given]]:
     return first, [given(drawn[at : at + each]) for at in range(0, args.points, each)]
 
 
+def few(given: Given) -> Given:
+    return given._replace(prompts=given.prompts[:2])
+
+
 def check(ours: Side, theirs: Side, first: Given, dtype: str) -> dict[str, float]:
     rng = np.random.default_rng(2)
     texts = [" ".join(f"w{i}" for i in rng.integers(10, VOCABULARY, n)) for n in (1, 20, 60)]
-    few = first._replace(prompts=first.prompts[:2])
-    own, peer = (side.ask("check_values", few, texts) for side in (ours, theirs))
+    own, peer = (side.ask("check_values", few(first), texts) for side in (ours, theirs))
     errors = {
         "logits": float(np.abs(np.subtract(own["logits"], peer["logits"])).max()),
         "scores": float(np.abs(np.subtract(own["scores"], peer["scores"])).max()),
@@ -333,7 +336,7 @@ def run(world: Path, args: argparse.Namespace) -> dict[str, Any]:
     first, rounds = inputs(args)
     errors = check(sides["contlm"], sides["peer"], first, args.dtype)
     for side in sides.values():
-        side.ask("run", first)
+        side.ask("run", few(first))
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
     for given in rounds:
         for name, side in sides.items():

@@ -58,15 +58,15 @@ def print_figures(found: dict[str, Any], name: str = "") -> None:
         rates = [f"{v:.1f} {k}" for k, v in found.items() if k.endswith("_per_s")]
         share = found.get("share_of_bound")
         more = [*rates, *([f"{share:.0%} of the bound"] if share is not None else [])]
-        print(f"{name:70} {in_words(found['seconds'])} s   {', '.join(more)}")
+        print(f"{name:82} {in_words(found['seconds'])} s   {', '.join(more)}")
     elif "median" in found:
-        print(f"{name:70} {in_words(found)} times")
+        print(f"{name:82} {in_words(found)} times")
     else:
         for key, value in found.items():
             if isinstance(value, dict):
                 print_figures(value, f"{name} {key}".removesuffix(" figures").strip())
-            elif name in ("bound", "checks"):
-                print(f"{f'{name} {key}':70} {value}")
+            elif {"bound", "checks"} & set(name.split()):
+                print(f"{f'{name} {key}':82} {value}")
 
 
 def in_words(values: dict[str, float]) -> str:
