@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Every figure of README.md anew, about 23 minutes on two Zen 5 cores; --quick shows in two minutes, on two layers, that all of it works, and
-# writes no table. What is finished is kept when the run is cut short: README.md's tables are made of whatever results are there.
-# Leave the machine to it alone. Results go to $OUT (default: benchmarks/results; elsewhere README.md stays as it is).
+# Every figure of README.md anew, about 23 minutes on two Zen 5 cores; --quick shows in two minutes, on two layers, that all of it
+# works, and writes no table. What is finished is kept when the run is cut short or a benchmark fails: README.md's tables are made
+# of whatever results are there. Leave the machine to it alone. Results go to $OUT (default: benchmarks/results; elsewhere
+# README.md stays as it is).
 set -euo pipefail
 out=$(realpath -m "${OUT:-$(dirname "$0")/results}")
 generate=(--rows 3 64) metrics=() sweep=(--points 6)
@@ -22,11 +23,13 @@ write_tables() {
 }
 trap write_tables EXIT
 
+status=0
 timed() {
-  local start=$SECONDS
-  python3 "$@" --out "$out"
-  echo "$*: $((SECONDS - start)) s"
+  local start=$SECONDS said=
+  python3 "$@" --out "$out" || { status=1 && said=", FAILED: its former result stays"; }
+  echo "$*: $((SECONDS - start)) s$said"
 }
 for dtype in float32 bfloat16; do timed bench_generate.py --dtype "$dtype" "${generate[@]}"; done
 for dtype in float32 bfloat16; do timed bench_metrics.py --dtype "$dtype" "${metrics[@]}"; done
 for dtype in float32 bfloat16; do timed bench_sweep.py --dtype "$dtype" "${sweep[@]}"; done
+exit $status

@@ -26,7 +26,7 @@ def run_tool(*arguments: str) -> None:
 
 
 def test_ruff() -> None:
-    rooms = [room for room in ("python", "tests", "notebooks") if (ROOT / room).is_dir()]
+    rooms = [room for room in ("python", "tests", "benchmarks", "notebooks") if (ROOT / room).is_dir()]
     run_tool("ruff", "check", "--no-cache", *rooms)
 
 
