@@ -1,10 +1,11 @@
-"""Scoring, perplexity and dist-n against transformers and Python, side by side in one run.
+"""Scoring, perplexity and dist-n against transformers and Python, in turn in one run.
 
-Scoring: RoBERTa-base's shape with random weights, 256 texts of about 40 tokens. Perplexity:
-SmolLM2-135M's shape, 4096 tokens in windows of 1024 every 512. dist-n: 3000 texts of 64 words.
-Every figure is checked against the peer's before it is timed.
+Scoring: RoBERTa-base's shape with random weights, texts of about 40 tokens. Perplexity:
+SmolLM2-135M's shape, windows of 1024 tokens every 512. dist-n: 3000 texts of 64 words. Every figure
+is checked against the peer's before it is timed, both sides compute in the same dtype, and every
+call has new texts.
 
-    python benchmarks/bench_metrics.py [--dtype float32|bfloat16] [--repeats 3]
+    python benchmarks/bench_metrics.py [--dtype float32|bfloat16] [--texts 128] [--tokens 2048]
 """
 
 from __future__ import annotations
@@ -12,122 +13,156 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import common
 import contlm
 import numpy as np
 import torch
+from common import peers, work
+from common.bounds import Bound
+from common.models import (
+    ATTRIBUTES,
+    LAYERS,
+    RANK,
+    make_classifier,
+    make_model,
+    pairs,
+    random_points,
+    roberta_config,
+    shape,
+    smollm_config,
+)
+from common.results import compared, print_figures, write_result
+from common.timing import in_turn
 from contlm import zoo
-from contlm.metrics import dist_n, self_bleu
+from contlm.metrics import dist_n
 
-TEXTS, WORDS_A_TEXT = 256, 28  # about 40 tokens each
-TOKENS, WINDOW, STRIDE = 4096, 1024, 512
-POINT = dict(alpha=dict.fromkeys(common.ATTRIBUTES, 0.7), lam=dict.fromkeys(common.ATTRIBUTES, 0.2))
-
-
-def compare(ours: Any, theirs: Any, repeats: int, peer_repeats: int) -> dict[str, Any]:
-    found = {"contlm": common.timed(ours, repeats), "peer": common.timed(theirs, peer_repeats, 1)}
-    found["ratio"] = found["peer"]["median"] / found["contlm"]["median"]
-    return found
+WORDS = (16, 41)  # a text's, which makes about 40 tokens
+WINDOW, STRIDE = 1024, 512
+DIST_TEXTS, DIST_WORDS, DIST_SAMPLES = 3000, 64, 3
+RATIO = [("peer", "contlm")]
 
 
-def bench_scoring(dtype: torch.dtype, repeats: int) -> dict[str, Any]:
-    from transformers import (
-        PreTrainedTokenizerFast,
-        RobertaConfig,
-        RobertaForSequenceClassification,
-    )
+def bench_scoring(args: argparse.Namespace) -> dict[str, Any]:
+    from transformers import PreTrainedTokenizerFast, RobertaForSequenceClassification
 
+    dtype = getattr(torch, args.dtype)
     words = zoo.heldout_text().split()
     rng = np.random.default_rng(0)
-    starts = rng.integers(0, len(words) - 100, TEXTS)
-    lengths = rng.integers(WORDS_A_TEXT - 12, WORDS_A_TEXT + 13, TEXTS)
-    texts = [" ".join(words[s : s + n]) for s, n in zip(starts, lengths, strict=True)]
+    tokens: list[list[int]] = []
     with tempfile.TemporaryDirectory() as folder:
-        torch.manual_seed(0)
-        config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, num_labels=2)
-        RobertaForSequenceClassification(config).save_pretrained(folder)
+        make_classifier(Path(folder), args.layers)
         shutil.copy(zoo.classifier_path("sentiment") / "tokenizer.json", folder)
         ours = contlm.Classifier.from_pretrained(folder, dtype=dtype)
-        peer = RobertaForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+        peer = RobertaForSequenceClassification.from_pretrained(folder, dtype=dtype).eval()
         tokenizer = PreTrainedTokenizerFast(
             tokenizer_file=f"{folder}/tokenizer.json", pad_token="<pad>"
         )
 
-        @torch.inference_mode()
-        def theirs() -> np.ndarray:
-            """Batches of 32 texts of like lengths: what transformers does best here."""
-            scores = np.zeros(len(texts))
-            for batch in np.array_split(np.argsort([len(t) for t in texts]), len(texts) // 32):
-                inputs = tokenizer(
-                    [texts[i] for i in batch],
-                    padding=True,
-                    return_tensors="pt",
-                    return_token_type_ids=False,
-                )
-                scores[batch] = torch.sigmoid(peer(**inputs).logits[:, 1].float()).numpy()
-            return scores
+        def texts(number: int) -> list[str]:
+            starts = rng.integers(0, len(words) - WORDS[1], args.texts)
+            found = [
+                " ".join(words[s : s + n])
+                for s, n in zip(starts, rng.integers(*WORDS, args.texts), strict=True)
+            ]
+            if number >= 0:
+                tokens.append([len(ids) for ids in tokenizer(found)["input_ids"]])
+            return found
 
-        tokens = sum(len(ids) for ids in tokenizer(texts)["input_ids"])
-        error = float(np.abs(ours.score(texts) - theirs()).max())
+        some = texts(-1)[:32]
+        error = float(np.abs(ours.score(some) - peers.scores(peer, tokenizer, some)).max())
         assert error < (1e-4 if dtype is torch.float32 else 2e-2), f"scores differ by {error}"
-        found = compare(lambda: ours.score(texts), theirs, repeats, 1)
-        if dtype is torch.bfloat16:
-            peer.to(dtype)
-            found["peer_bfloat16"] = common.timed(theirs, 1, 1)
-    per_token = 12 * (4 * 768 * 768 + 2 * 768 * 3072)
-    seconds = found["contlm"]["median"]
+        model = work.classifier(roberta_config(args.layers))
+        bound = Bound(model, dtype)
+        sides: dict[str, Any] = {
+            "contlm": lambda some: partial(ours.score, some),
+            "peer": lambda some: partial(peers.scores, peer, tokenizer, some),
+        }
+        seconds = in_turn(sides, texts, args.rounds, after=bound.sample)
+    middle = sorted(tokens, key=sum)[len(tokens) // 2]
+    passes = dict.fromkeys(sides, work.scoring(model, middle, dtype.itemsize))
     return {
-        **found,
-        "texts": TEXTS,
-        "tokens": tokens,
-        "texts_per_s": TEXTS / seconds,
-        "peer_texts_per_s": TEXTS / found["peer"]["median"],
-        "score_error": error,
-        "share_of_matrix_peak": 2e-9 * per_token * tokens / seconds / common.matrix_peak(dtype),
+        "peer_code": peers.description(peers.scores),
+        "checks": {"scores": error},
+        "texts": args.texts,
+        "tokens": sum(middle),
+        **compared(seconds, passes, bound, RATIO, texts=args.texts),
+        "bound": bound.report(),
     }
 
 
-def bench_perplexity(directory: Path, dtype: torch.dtype, repeats: int) -> dict[str, Any]:
+def bench_perplexity(directory: Path, args: argparse.Namespace) -> dict[str, Any]:
     from transformers import AutoModelForCausalLM
 
-    lm = contlm.Interpolator.from_pretrained(
-        directory / "base", common.pairs(directory), dtype=dtype
-    )
+    dtype = getattr(torch, args.dtype)
+    lm = contlm.Interpolator.from_pretrained(directory / "base", pairs(directory), dtype=dtype)
     peer = AutoModelForCausalLM.from_pretrained(directory / "base", dtype=dtype).eval()
-    ids = np.random.default_rng(0).integers(3, 40000, TOKENS).tolist()
-
-    def theirs() -> float:
-        return common.peer_perplexity(peer, ids, WINDOW, STRIDE)
-
-    options = dict(max_length=WINDOW, stride=STRIDE)
-    error = abs(lm.perplexity(ids, **options) / theirs() - 1)
-    assert error < (1e-3 if dtype is torch.float32 else 3e-2), f"perplexity differs by {error}"
-    found = compare(lambda: lm.perplexity(ids, **options), theirs, repeats, 1)
-    found["at a point, all ten anchors"] = common.timed(
-        lambda: lm.perplexity(ids, **options, **POINT), repeats
-    )
-    return {**found, "tokens": TOKENS, "relative_error": error}
-
-
-def bench_dist_n(repeats: int) -> dict[str, Any]:
+    options: dict[str, Any] = dict(max_length=WINDOW, stride=STRIDE)
     rng = np.random.default_rng(0)
-    vocabulary = [f"w{i}" for i in range(20000)]
-    texts = [" ".join(rng.choice(vocabulary, 64).tolist()) for _ in range(3000)]
-    index = np.repeat(np.arange(1000), 3).tolist()
 
-    def theirs() -> list[float]:
-        return [common.peer_dist_n(texts, n, 3) for n in (1, 2, 3)]
+    def ids(number: int) -> list[int]:
+        return rng.integers(3, 40000, args.tokens).tolist()
 
-    def ours() -> list[float]:
+    some = ids(-1)[: WINDOW + STRIDE]
+    wanted = peers.perplexity(peer, some, WINDOW, STRIDE)
+    error = abs(lm.perplexity(some, **options) / wanted - 1)
+    assert error < (1e-3 if dtype is torch.float32 else 3e-2), f"perplexity differs by {error}"
+    model = work.decoder(smollm_config(args.layers))
+    bound = Bound(model, dtype)
+    point = partial(random_points, 1, rng)
+    sides: dict[str, Any] = {
+        "contlm": lambda ids: partial(lm.perplexity, ids, **options),
+        "peer": lambda ids: partial(peers.perplexity, peer, ids, WINDOW, STRIDE),
+        "contlm, another point at every call": lambda ids: partial(
+            lm.perplexity, ids, point=point()[0], **options
+        ),
+    }
+    seconds = in_turn(sides, ids, args.rounds, after=bound.sample)
+    passes = work.perplexity(model, args.tokens, WINDOW, STRIDE, dtype.itemsize)
+    merge = model.merge(2 * len(ATTRIBUTES) * RANK, dtype.itemsize)
+    needed = dict.fromkeys(("contlm", "peer"), passes)
+    needed["contlm, another point at every call"] = [merge, *passes]
+    return {
+        "peer_code": peers.description(peers.perplexity),
+        "checks": {"perplexity": error},
+        "tokens": args.tokens,
+        "window": WINDOW,
+        "stride": STRIDE,
+        **compared(seconds, needed, bound, RATIO, tokens=args.tokens),
+        "bound": bound.report(),
+    }
+
+
+def bench_dist_n(args: argparse.Namespace) -> dict[str, Any]:
+    """Strings alone: no bound of products or reads says what it needs."""
+    rng = np.random.default_rng(0)
+    index = np.repeat(np.arange(DIST_TEXTS // DIST_SAMPLES), DIST_SAMPLES).tolist()
+
+    def texts(number: int) -> list[str]:
+        words = rng.integers(0, 20000, (DIST_TEXTS, DIST_WORDS)).tolist()
+        return [" ".join(f"w{word}" for word in text) for text in words]
+
+    def theirs(texts: list[str]) -> list[float]:
+        return [peers.dist_n(texts, n, DIST_SAMPLES) for n in (1, 2, 3)]
+
+    def ours(texts: list[str]) -> list[float]:
         return [dist_n(texts, n, prompt_index=index) for n in (1, 2, 3)]
 
-    assert np.allclose(ours(), theirs(), rtol=1e-12)
-    found = compare(ours, theirs, 5 * repeats, repeats)
-    found["self_bleu"] = common.timed(lambda: self_bleu(texts, prompt_index=index), repeats)
-    return found
+    some = texts(-1)
+    assert np.allclose(ours(some), theirs(some), rtol=1e-12)
+    sides: dict[str, Any] = {
+        "contlm": lambda texts: partial(ours, texts),
+        "peer": lambda texts: partial(theirs, texts),
+    }
+    seconds = in_turn(sides, texts, 5 * args.rounds)
+    return {
+        "peer_code": peers.description(peers.dist_n),
+        "texts": DIST_TEXTS,
+        "words": DIST_WORDS,
+        **compared(seconds, {}, None, RATIO),
+    }
 
 
 def main() -> None:
@@ -135,23 +170,27 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--texts", type=int, default=128, help="texts to score in a round")
+    parser.add_argument("--tokens", type=int, default=2048, help="tokens whose perplexity is taken")
+    parser.add_argument("--layers", type=int, default=LAYERS, help="fewer show only that it works")
     parser.add_argument("--out", type=Path, default=None)
     args = parser.parse_args()
-    dtype = getattr(torch, args.dtype)
-    result: dict[str, Any] = {"dtype": args.dtype, "matrix_peak_gflops": common.matrix_peak(dtype)}
-    result["dist_n"] = bench_dist_n(args.repeats)
-    result["scoring"] = bench_scoring(dtype, args.repeats)
+    result: dict[str, Any] = {
+        "setting": {
+            "shape": f"RoBERTa-base (scoring), {shape(args.layers)} (perplexity)",
+            "dtype": args.dtype,
+            "rounds": args.rounds,
+            "warmups": 1,
+        },
+        "dist_n": bench_dist_n(args),
+        "scoring": bench_scoring(args),
+    }
     with tempfile.TemporaryDirectory() as folder:
-        common.make_model(Path(folder))
-        result["perplexity"] = bench_perplexity(Path(folder), dtype, args.repeats)
-    for name in ("dist_n", "scoring", "perplexity"):
-        found = result[name]
-        print(
-            f"{name:12} contlm {found['contlm']['median']:8.4f} s   peer "
-            f"{found['peer']['median']:8.4f} s   {found['ratio']:.1f}x"
-        )
-    print(f"written to {common.write_result(f'metrics_{args.dtype}_cpu', result, args.out)}")
+        make_model(Path(folder), args.layers)
+        result["perplexity"] = bench_perplexity(Path(folder), args)
+    print_figures(result)
+    print(f"written to {write_result(f'metrics_{args.dtype}_cpu', result, args.out)}")
 
 
 if __name__ == "__main__":

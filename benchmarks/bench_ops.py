@@ -2,25 +2,28 @@
 
     python benchmarks/bench_ops.py [--threads N] [--capability NAME] [--out FILE.json]
 
-Writes JSON: hardware, versions, and for every case the median and the spread (10th and 90th
-percentile) in microseconds, with GB/s of the tensors read and written or GFLOP/s where that tells
-more. Times include the call from Python, about 3 microseconds.
+Writes JSON: the machine, the bound, and for every case the spread of its seconds, with GB/s of the
+tensors read and written, GFLOP/s where that tells more, and the share of the bound, which is above
+1 where tensors stay in a cache. Times include the call from Python, about 3 microseconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import contlm
 import torch
+from common.bounds import Bound
+from common.models import smollm_config
+from common.results import figure, machine
+from common.timing import repeated
+from common.work import Pass, decoder
 from contlm import _native
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -135,39 +138,17 @@ def sampling_cases() -> Iterator[Case]:
 
         yield Case(
             f"sample {name} 64 x 49152",
-            lambda settings=settings: OPS.sample(logits, uniform, *settings),
+            partial(OPS.sample, logits, uniform, *settings),
             check,
             size(logits),
         )
 
 
-def measure(case: Case) -> dict[str, float | str]:
+def measure(case: Case, bound: Bound) -> dict[str, Any]:
     case.check()
-    times: list[float] = []
-    until = time.perf_counter() + 0.5
-    while len(times) < 10 or (time.perf_counter() < until and len(times) < 5000):
-        start = time.perf_counter()
-        case.call()
-        times.append((time.perf_counter() - start) * 1e6)
-    times.sort()
-    median = times[len(times) // 2]
-    result: dict[str, float | str] = {
-        "case": case.name,
-        "median_us": round(median, 2),
-        "p10_us": round(times[len(times) // 10], 2),
-        "p90_us": round(times[len(times) * 9 // 10], 2),
-        "gb_per_s": round(case.bytes / median / 1e3, 2),
-    }
-    if case.flops:
-        result["gflop_per_s"] = round(case.flops / median / 1e3, 1)
-    return result
-
-
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
+    least = bound.seconds([Pass(case.flops, case.bytes)])
+    amounts = {"gb": case.bytes / 1e9} | ({"gflop": case.flops / 1e9} if case.flops else {})
+    return {"case": case.name, **figure(repeated(case.call), least, **amounts)}
 
 
 def main() -> None:
@@ -179,24 +160,19 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     _native._testing.set_cpu_capability(options.capability)
-    results = []
+    results, bounds = [], {}
     with torch.inference_mode():
         for dtype in (torch.float32, torch.bfloat16):
+            name = str(dtype).removeprefix("torch.")
+            bound = Bound(decoder(smollm_config()), dtype)
+            bounds[name] = bound.report()
             cases = [*attention_cases(dtype), *step_cases(64, dtype), *step_cases(2048, dtype)]
             if dtype == torch.float32:
                 cases += sampling_cases()
             for case in cases:
-                results.append({"dtype": str(dtype).removeprefix("torch."), **measure(case)})
+                results.append({"dtype": name, **measure(case, bound)})
                 print(results[-1], file=sys.stderr)
-    report = {
-        "processor": processor(),
-        "cpu_capability": _native.cpu_capability(),
-        "threads": options.threads,
-        "contlm": contlm.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "results": results,
-    }
+    report = {"machine": machine(), "bound": bounds, "results": results}
     text = json.dumps(report, indent=1)
     if options.out is None:
         print(text)

@@ -1,36 +1,69 @@
-"""The whole loop, side by side in one run: a 21-point simplex, 16 prompts, 3 samples of 32 tokens
-each, scored by three classifiers, with perplexity at every point and dist-n.
+"""The whole loop, both sides by turns in one run: points of a simplex of three attributes, prompts
+of 32 tokens, 3 samples of 32 tokens each, scored by three classifiers, with perplexity at every
+point and dist-n.
 
 SmolLM2-135M's shape with ten r = 32 adapters on all seven projections, one RoBERTa-base's shape as
-the classifier of three attributes, random weights. The peer is the best that PEFT and transformers
-can do: one `cat` adapter merged a point, one padded batch with a KV cache, batches of texts of like
-lengths. Each side runs in a process of its own, whose peak memory is reported. Before the clock
-starts, both sides' logits, scores and perplexity at one point are compared.
+the classifier of three attributes, random weights. Each side runs in a process of its own, which
+waits while the other works and whose peak memory is reported. First both sides' greedy tokens,
+scores and perplexity at a point are compared, and both warm up there with two prompts. Then every
+round gives both the same points, new to either, with new prompts and a new text.
 
-    python benchmarks/bench_sweep.py [--dtype float32|bfloat16] [--points 21]
+    python benchmarks/bench_sweep.py [--dtype float32|bfloat16] [--points 21] [--prompts 16]
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import common
 import contlm
 import numpy as np
 import torch
+from common import peers, work
+from common.bounds import Bound
+from common.models import (
+    ATTRIBUTES,
+    LAYERS,
+    RANK,
+    coefficients,
+    make_classifier,
+    make_model,
+    pairs,
+    roberta_config,
+    shape,
+    smollm_config,
+)
+from common.results import figure, print_figures, write_result
+from common.timing import paired_ratio
 
-PROMPTS, PROMPT_TOKENS, SAMPLES, NEW_TOKENS = 16, 32, 3, 32
+PROMPT_TOKENS, SAMPLES, NEW_TOKENS = 32, 3, 32
 TEXT_TOKENS, WINDOW, STRIDE = 2048, 1024, 512
-THREE = common.ATTRIBUTES[:3]
+THREE = ATTRIBUTES[:3]
 VOCABULARY = 49152
+PARTS = ("generate", "score", "perplexity")
+
+
+class Given(NamedTuple):
+    """What a round gives to both sides; lam: a row of three numbers for each point."""
+
+    lam: list[list[float]]
+    prompts: list[list[int]]
+    text: list[int]
+
+    def points(self) -> list[contlm.Point]:
+        return [
+            contlm.Point(alpha=dict.fromkeys(THREE, 1.0), lam=dict(zip(THREE, lam, strict=True)))
+            for lam in self.lam
+        ]
 
 
 def word_tokenizer(path: Path, roberta: bool) -> None:
@@ -48,80 +81,67 @@ def word_tokenizer(path: Path, roberta: bool) -> None:
     tokenizer.save(str(path / "tokenizer.json"))
 
 
-def make_world(directory: Path) -> None:
-    from transformers import RobertaConfig, RobertaForSequenceClassification
-
-    common.make_model(directory)
+def make_world(directory: Path, layers: int) -> None:
+    make_model(directory, layers)
     word_tokenizer(directory / "base", roberta=False)
-    torch.manual_seed(0)
-    config = RobertaConfig(vocab_size=50265, max_position_embeddings=514, num_labels=2)
-    RobertaForSequenceClassification(config).save_pretrained(directory / "classifier")
+    make_classifier(directory / "classifier", layers)
     word_tokenizer(directory / "classifier", roberta=True)
 
 
-def prompt_ids() -> np.ndarray:
-    rng = np.random.default_rng(0)
-    return rng.integers(10, VOCABULARY, (PROMPTS, PROMPT_TOKENS))
-
-
-def text_ids() -> list[int]:
-    return np.random.default_rng(1).integers(10, VOCABULARY, TEXT_TOKENS).tolist()
-
-
-def points(count: int) -> list[contlm.Point]:
-    return list(contlm.grid.simplex(THREE, step=0.2))[:count]
-
-
 class Ours:
+    """lm.sweep."""
+
     def __init__(self, directory: Path, dtype: torch.dtype) -> None:
         self.lm = contlm.Interpolator.from_pretrained(
-            directory / "base", common.pairs(directory), dtype=dtype
+            directory / "base", pairs(directory), dtype=dtype
         )
         self.classifier = contlm.Classifier.from_pretrained(directory / "classifier", dtype=dtype)
-        self.text = self.lm.tokenizer.decode(text_ids())
+        self.windows: dict[str, Any] = {"max_length": WINDOW, "stride": STRIDE}
 
-    def check_values(self, point: contlm.Point, texts: list[str]) -> dict[str, Any]:
+    def check_values(self, given: Given, texts: list[str]) -> dict[str, Any]:
+        # merged, as the loop will be: a packed bank would stay and count as the loop's memory
+        where: dict[str, Any] = {"point": given.points()[0], "mode": "merged"}
+        greedy = self.lm.generate(
+            given.prompts, max_new_tokens=8, do_sample=False, eos_token_id=[], **where
+        )
         return {
-            # merged, as the loop will be: a packed bank would stay and count as the loop's memory
-            "logits": self.lm.logits(prompt_ids()[:2], point=point, mode="merged")[
-                :, -1, :50
-            ].tolist(),
+            "logits": self.lm.logits(given.prompts, **where)[:, -1, :50].tolist(),
+            "tokens": greedy.token_ids,
             "scores": self.classifier.score(texts).tolist(),
-            "perplexity": self.lm.perplexity(self.text, point=point, **self.windows()),
+            "perplexity": self.lm.perplexity(given.text, point=where["point"], **self.windows),
         }
 
-    @staticmethod
-    def windows() -> dict[str, Any]:
-        return {"max_length": WINDOW, "stride": STRIDE}
-
-    def run(self, some: list[contlm.Point]) -> dict[str, Any]:
-        prompts = self.lm.tokenizer.decode_batch(prompt_ids().tolist())
+    def run(self, given: Given) -> dict[str, float]:
+        decode = self.lm.tokenizer.decode
+        prompts, text = [decode(ids) for ids in given.prompts], decode(given.text)
         start = time.perf_counter()
         sweep = self.lm.sweep(
             prompts,
-            contlm.grid.custom(some),
+            contlm.grid.custom(given.points()),
             num_return_sequences=SAMPLES,
             max_new_tokens=NEW_TOKENS,
             metrics=("score", "perplexity", "dist"),
             classifiers=dict.fromkeys(THREE, self.classifier),
-            perplexity_text=self.text,
-            perplexity_options=self.windows(),
+            perplexity_text=text,
+            perplexity_options=self.windows,
             eos_token_id=[],
             seed=0,
             progress=False,
         )
         seconds = time.perf_counter() - start
-        assert len(sweep.frame) == len(some) * PROMPTS * SAMPLES
+        assert len(sweep.frame) == len(given.lam) * len(prompts) * SAMPLES
         assert (sweep.frame["new_tokens"] == NEW_TOKENS).all()
         return {"total": seconds, **sweep.seconds}
 
 
 class Theirs:
+    """One `cat` adapter merged per point (merge_adapter, unmerge_adapter), all prompts and samples
+    in one batch, dist-n with Python's sets."""
+
     def __init__(self, directory: Path, dtype: torch.dtype) -> None:
-        from bench_generate import Peft
         from transformers import PreTrainedTokenizerFast, RobertaForSequenceClassification
 
-        self.peft = Peft(directory, dtype, "cpu")
+        self.peft = peers.Peft(directory, dtype)
         self.classifier = RobertaForSequenceClassification.from_pretrained(
             directory / "classifier", dtype=dtype
         ).eval()
@@ -130,69 +150,33 @@ class Theirs:
         self.roberta_tokenizer = load(
             tokenizer_file=str(directory / "classifier" / "tokenizer.json"), pad_token="<pad>"
         )
-        self.anchors = [f"{a}-{end}" for a in common.ATTRIBUTES for end in ("low", "high")]
 
-    def stand_at(self, point: contlm.Point) -> None:
-        from contlm.points.coefficients import coefficient_row
-
-        row = coefficient_row(point, common.ATTRIBUTES)
-        names = [n for n, c in zip(self.anchors, row, strict=True) if c != 0]
-        self.peft.model.add_weighted_adapter(
-            names, row[row != 0].tolist(), "point", combination_type="cat"
-        )
-        self.peft.model.set_adapter("point")
+    @contextlib.contextmanager
+    def standing_at(self, point: contlm.Point) -> Iterator[None]:
+        self.peft.combine(point)
         self.peft.model.merge_adapter(["point"])
-
-    def leave(self) -> None:
+        yield
         self.peft.model.unmerge_adapter()
         self.peft.model.delete_adapter("point")
 
-    @torch.inference_mode()
     def scores(self, texts: list[str]) -> np.ndarray:
-        found = np.zeros(len(texts))
-        for batch in np.array_split(np.argsort([len(t) for t in texts]), -(-len(texts) // 32)):
-            inputs = self.roberta_tokenizer(
-                [texts[i] for i in batch],
-                padding=True,
-                return_tensors="pt",
-                return_token_type_ids=False,
-            )
-            logits = self.classifier(**inputs).logits
-            found[batch] = torch.sigmoid(logits[:, 1].float()).numpy()
-        return found
+        return peers.scores(self.classifier, self.roberta_tokenizer, texts)
 
-    def perplexity(self) -> float:
-        return common.peer_perplexity(self.peft.model, text_ids(), WINDOW, STRIDE)
+    def perplexity(self, text: list[int]) -> float:
+        return peers.perplexity(self.peft.model, text, WINDOW, STRIDE)
 
-    @torch.inference_mode()
-    def generate(self) -> list[str]:
-        ids = torch.from_numpy(prompt_ids())
-        out = self.peft.model.generate(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=NEW_TOKENS,
-            min_new_tokens=NEW_TOKENS,
-            do_sample=True,
-            top_k=0,
-            num_return_sequences=SAMPLES,
-            pad_token_id=1,
-        )
-        return self.tokenizer.batch_decode(out[:, PROMPT_TOKENS:], skip_special_tokens=True)
+    def check_values(self, given: Given, texts: list[str]) -> dict[str, Any]:
+        with self.standing_at(given.points()[0]):
+            prompts = torch.tensor(given.prompts)
+            return {
+                "logits": self.peft.logits(given.prompts)[:, -1, :50].tolist(),
+                "tokens": self.peft.generate(prompts, 8, do_sample=False).tolist(),
+                "scores": self.scores(texts).tolist(),
+                "perplexity": self.perplexity(given.text),
+            }
 
-    def check_values(self, point: contlm.Point, texts: list[str]) -> dict[str, Any]:
-        self.stand_at(point)
-        with torch.inference_mode():
-            logits = self.peft.model(input_ids=torch.from_numpy(prompt_ids()[:2])).logits
-        values = {
-            "logits": logits[:, -1, :50].float().tolist(),
-            "scores": self.scores(texts).tolist(),
-            "perplexity": self.perplexity(),
-        }
-        self.leave()
-        return values
-
-    def run(self, some: list[contlm.Point]) -> dict[str, Any]:
-        parts = dict.fromkeys(("merge", "generate", "score", "perplexity", "dist_n"), 0.0)
+    def run(self, given: Given) -> dict[str, float]:
+        parts = dict.fromkeys(("merge", *PARTS, "dist_n"), 0.0)
         start = last = time.perf_counter()
 
         def lap(part: str) -> None:
@@ -201,20 +185,21 @@ class Theirs:
             parts[part] += now - last
             last = now
 
-        for point in some:
-            self.stand_at(point)
-            lap("merge")
-            texts = self.generate()
-            lap("generate")
-            for _ in THREE:
-                self.scores(texts)
-            lap("score")
-            self.perplexity()
-            lap("perplexity")
-            for n in (1, 2, 3):
-                common.peer_dist_n(texts, n, SAMPLES)
-            lap("dist_n")
-            self.leave()
+        prompts = torch.tensor(given.prompts)
+        for point in given.points():
+            with self.standing_at(point):
+                lap("merge")
+                ids = self.peft.generate(prompts, NEW_TOKENS, num_return_sequences=SAMPLES)
+                texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+                lap("generate")
+                for _ in THREE:
+                    self.scores(texts)
+                lap("score")
+                self.perplexity(given.text)
+                lap("perplexity")
+                for n in (1, 2, 3):
+                    peers.dist_n(texts, n, SAMPLES)
+                lap("dist_n")
             lap("merge")
         return {"total": time.perf_counter() - start, **parts}
 
@@ -239,44 +224,154 @@ class Memory:
             time.sleep(0.05)
 
 
-def one_side(args: argparse.Namespace) -> None:
-    """One side's process: values to compare, then the timed loop; JSON on stdout."""
+def serve(args: argparse.Namespace) -> None:
+    """One side's process: a question per line of stdin, [method, arguments] of the side, answered
+    by a line of stdout."""
+    answers = sys.stdout
+    sys.stdout = sys.stderr
     side = (Ours if args.side == "contlm" else Theirs)(args.world, getattr(torch, args.dtype))
     loaded = Memory.now_mib()
-    some = points(args.points)
+    memory = None
+    for line in sys.stdin:
+        method, given, *others = json.loads(line)
+        found = getattr(side, method)(Given(*given), *others)
+        # What the check holds for a moment is not the loop's.
+        memory = memory or Memory()
+        found["memory_mib"] = {"loaded": loaded, "peak": memory.peak_mib}
+        print(json.dumps(found), file=answers, flush=True)
+
+
+class Side:
+    """The other end of `serve`."""
+
+    def __init__(self, name: str, world: Path, dtype: str) -> None:
+        self._name = name
+        command = [sys.executable, __file__, "--side", name, "--world", str(world)]
+        self._process = subprocess.Popen(
+            [*command, "--dtype", dtype], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, method: str, *given: Any) -> dict[str, Any]:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps([method, *given]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"{self._name}: its process ended with {self._process.wait()}")
+        return dict(json.loads(answer))
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def inputs(args: argparse.Namespace) -> tuple[Given, list[Given]]:
+    """One to check and warm up with, and one for each round, whose points are of a simplex of
+    step 0.2 in an order drawn once."""
+    rng = np.random.default_rng(0)
+    simplex = [
+        [coefficients(point).get(f"{a}-high", 0.0) for a in THREE]
+        for point in contlm.grid.simplex(THREE)
+    ]
+    drawn = rng.permutation(simplex)[: args.points].tolist()
+    each = args.points // args.rounds
+
+    def given(lam: list[list[float]]) -> Given:
+        prompts = rng.integers(10, VOCABULARY, (args.prompts, PROMPT_TOKENS)).tolist()
+        return Given(lam, prompts, rng.integers(10, VOCABULARY, TEXT_TOKENS).tolist())
+
+    first = given([[0.5, 0.3, 0.2]])
+    return first, [given(drawn[at : at + each]) for at in range(0, args.points, each)]
+
+
+def few(given: Given) -> Given:
+    return given._replace(prompts=given.prompts[:2])
+
+
+def check(ours: Side, theirs: Side, first: Given, dtype: str) -> dict[str, float]:
     rng = np.random.default_rng(2)
     texts = [" ".join(f"w{i}" for i in rng.integers(10, VOCABULARY, n)) for n in (1, 20, 60)]
-    found = side.check_values(some[len(some) // 2], texts)
-    memory = Memory()
-    found |= {"seconds": side.run(some), "loaded_mib": loaded, "peak_mib": memory.peak_mib}
-    print(json.dumps(found))
+    own, peer = (side.ask("check_values", few(first), texts) for side in (ours, theirs))
+    errors = {
+        "logits": float(np.abs(np.subtract(own["logits"], peer["logits"])).max()),
+        "scores": float(np.abs(np.subtract(own["scores"], peer["scores"])).max()),
+        "perplexity": abs(own["perplexity"] / peer["perplexity"] - 1),
+        "other greedy tokens": float(np.mean(np.not_equal(own["tokens"], peer["tokens"]))),
+    }
+    limits = dict(zip(errors, (2e-4, 1e-4, 1e-3, 0.0), strict=True))
+    if dtype != "float32":
+        # Rounding alone decides some tokens, and all that come after them.
+        limits = dict(zip(errors, (0.1, 0.02, 0.03, 1.0), strict=True))
+    for what, error in errors.items():
+        assert error <= limits[what], f"{what}: differ by {error}"
+    return errors
 
 
-def run_side(side: str, world: Path, args: argparse.Namespace) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--side", side, "--world", str(world)]
-    command += ["--dtype", args.dtype, "--points", str(args.points)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+def transformers(layers: int) -> tuple[work.Transformer, work.Transformer]:
+    return work.decoder(smollm_config(layers)), work.classifier(roberta_config(layers))
 
 
-def needed_flops(count: int) -> float:
-    """Multiplications and additions that the loop needs at least, adapters left out: prompts once a
-    point, every new token but the last fed back, and of a last layer only keys and values where no
-    head reads the token."""
-    layer, keys = 2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536, 2 * 576 * 192
-    head = 576 * VOCABULARY
+def needed(
+    models: tuple[work.Transformer, work.Transformer], points: int, prompts: int, itemsize: int
+) -> dict[str, list[work.Pass]]:
+    """Of each part, of points that are merged: one anchor takes part at least, as in a corner."""
+    model, judge = models
+    length = NEW_TOKENS + 2  # with <s> and </s>
+    generate = work.generation(model, prompts, PROMPT_TOKENS, NEW_TOKENS, itemsize, samples=SAMPLES)
+    parts = {
+        "merge": [model.merge(RANK, itemsize)],
+        "generate": generate,
+        "score": work.scoring(judge, [length] * (len(THREE) * prompts * SAMPLES), itemsize),
+        "perplexity": work.perplexity(model, TEXT_TOKENS, WINDOW, STRIDE, itemsize),
+    }
+    return {part: passes * points for part, passes in parts.items()}
 
-    def run(tokens: int, read: int) -> int:
-        return tokens * (29 * layer + keys) + read * (layer - keys + head)
 
-    rows = PROMPTS * SAMPLES
-    steps = rows * (NEW_TOKENS - 1)
-    windows = (TEXT_TOKENS - WINDOW) // STRIDE + 1
-    roberta, roberta_keys = 4 * 768 * 768 + 2 * 768 * 3072, 2 * 768 * 768
-    text = (NEW_TOKENS + 2) * (11 * roberta + roberta_keys) + roberta - roberta_keys
-    needed = run(PROMPTS * PROMPT_TOKENS, PROMPTS) + run(steps, steps)
-    needed += run(windows * WINDOW, TEXT_TOKENS) + len(THREE) * rows * text
-    return 2.0 * count * needed
+def run(world: Path, args: argparse.Namespace) -> dict[str, Any]:
+    dtype = getattr(torch, args.dtype)
+    models = transformers(args.layers)
+    bounds = [Bound(model, dtype) for model in models]
+    sides = {name: Side(name, world, args.dtype) for name in ("contlm", "peer")}
+    first, rounds = inputs(args)
+    errors = check(sides["contlm"], sides["peer"], first, args.dtype)
+    for side in sides.values():
+        side.ask("run", few(first))
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+    for given in rounds:
+        for name, side in sides.items():
+            found[name].append(side.ask("run", given))
+        for bound in bounds:
+            bound.sample()
+    for side in sides.values():
+        side.close()
+    each = args.points // args.rounds
+    least = {
+        part: (bounds[1] if part == "score" else bounds[0]).seconds(passes)
+        for part, passes in needed(models, each, args.prompts, dtype.itemsize).items()
+    }
+    return {
+        "checks": errors,
+        "sweep": {
+            "figures": {
+                name: {
+                    **figure([a["total"] for a in answers], sum(least.values()), points=each),
+                    "parts": {
+                        part: figure([a[part] for a in answers], least.get(part))
+                        for part in answers[0]
+                        if part not in ("total", "memory_mib")
+                    },
+                    "memory_mib": answers[-1]["memory_mib"],
+                }
+                for name, answers in found.items()
+            },
+            "ratios": {
+                part: paired_ratio(*([a[part] for a in found[n]] for n in ("peer", "contlm")))
+                for part in ("total", *PARTS)
+            },
+        },
+        "bound": {"decoder": bounds[0].report(), "classifier": bounds[1].report()},
+    }
 
 
 def main() -> None:
@@ -284,48 +379,45 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
-    parser.add_argument("--points", type=int, default=21)
+    parser.add_argument("--points", type=int, default=21, help="of the 21 of the simplex")
+    parser.add_argument("--rounds", type=int, default=3, help="must divide the points")
+    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--layers", type=int, default=LAYERS, help="fewer show only that it works")
     parser.add_argument("--out", type=Path, default=None)
     parser.add_argument("--side", choices=["contlm", "peer"], help=argparse.SUPPRESS)
     parser.add_argument("--world", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.side:
-        one_side(args)
+        serve(args)
         return
+    if not 0 < args.points <= 21 or args.points % args.rounds:
+        parser.error(
+            f"points: must be 1 to 21 and a multiple of rounds, got {args.points} and {args.rounds}"
+        )
     with tempfile.TemporaryDirectory() as folder:
-        make_world(Path(folder))
-        ours = run_side("contlm", Path(folder), args)
-        theirs = run_side("peer", Path(folder), args)
-    exact = args.dtype == "float32"
-    errors = {
-        "logits": float(np.abs(np.subtract(ours.pop("logits"), theirs.pop("logits"))).max()),
-        "scores": float(np.abs(np.subtract(ours.pop("scores"), theirs.pop("scores"))).max()),
-        "perplexity": abs(ours["perplexity"] / theirs["perplexity"] - 1),
-    }
-    limits = (
-        {"logits": 2e-4, "scores": 1e-4, "perplexity": 1e-3}
-        if exact
-        else {"logits": 0.5, "scores": 0.05, "perplexity": 0.05}
-    )
-    for what, error in errors.items():
-        assert error < limits[what], f"{what} differ by {error}"
-    peak = common.matrix_peak(getattr(torch, args.dtype))
-    flops = needed_flops(args.points)
-    total, peer_total = ours["seconds"]["total"], theirs["seconds"]["total"]
+        make_world(Path(folder), args.layers)
+        found = run(Path(folder), args)
     result = {
-        "dtype": args.dtype,
-        "points": args.points,
-        "errors": errors,
-        "contlm": ours,
-        "peer": theirs,
-        "ratio": peer_total / total,
-        "matrix_peak_gflops": peak,
-        "needed_tflop": flops / 1e12,
-        "share_of_matrix_peak": flops / total / 1e9 / peak,
-        "peer_share_of_matrix_peak": flops / peer_total / 1e9 / peak,
+        "setting": {
+            "shape": f"{shape(args.layers)}; RoBERTa-base's, random weights",
+            "dtype": args.dtype,
+            "points": args.points,
+            "rounds": args.rounds,
+            "warmups": 1,
+            "prompts": args.prompts,
+            "prompt_tokens": PROMPT_TOKENS,
+            "samples": SAMPLES,
+            "new_tokens": NEW_TOKENS,
+            "classifiers": len(THREE),
+            "perplexity_tokens": TEXT_TOKENS,
+        },
+        "peer_code": peers.description(
+            peers.Peft, peers.Peft.combine, Theirs, peers.scores, peers.perplexity
+        ),
+        **found,
     }
-    print(json.dumps(result, indent=2))
-    print(f"written to {common.write_result(f'sweep_{args.dtype}_cpu', result, args.out)}")
+    print_figures(result)
+    print(f"written to {write_result(f'sweep_{args.dtype}_cpu', result, args.out)}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 # Builds on a machine with a GPU against the torch that it has, runs the GPU tests and benchmarks, and writes the figures to
 # $OUT (default: benchmarks/results).
 set -euo pipefail
+out=$(realpath -m "${OUT:-$(dirname "$0")/results}")
 cd "$(dirname "$0")/.."
-out=${OUT:-benchmarks/results}
 mkdir -p "$out"
 python3 -m pip install --quiet --no-build-isolation --no-deps .
 python3 -m pytest -m gpu 2>&1 | tee "$out/gpu_tests.log"

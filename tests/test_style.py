@@ -27,8 +27,8 @@ def run_tool(*arguments: str) -> None:
 
 
 def test_ruff() -> None:
-    rooms = [room for room in ("python", "tests", "notebooks") if (ROOT / room).is_dir()]
-    run_tool("ruff", "check", "--no-cache", *rooms)
+    rooms = ("python", "tests", "benchmarks", "notebooks")
+    run_tool("ruff", "check", "--no-cache", *(room for room in rooms if (ROOT / room).is_dir()))
 
 
 def test_formatted() -> None:
