@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from contlm.loading.tokenizer import Tokenizer
 from contlm.points.point import Point, Weights
 
 if TYPE_CHECKING:
@@ -131,6 +132,23 @@ class Generation:
     def _attributes(self) -> list[str]:
         named = (p.alpha for p in self.points if p is not None and isinstance(p.alpha, Weights))
         return list(dict.fromkeys(attribute for alpha in named for attribute in alpha))
+
+
+def generation_of(
+    token_ids: list[list[int]],
+    reasons: list[str],
+    stats: dict[str, Any],
+    points: Sequence[Point | None],
+    samples: int,
+    tokenizer: Tokenizer | None,
+) -> Generation:
+    """What the engine returned, as a Generation. points: one per prompt, of `samples` rows each."""
+    texts = None
+    if tokenizer is not None:
+        rows = zip(token_ids, reasons, strict=True)
+        texts = tokenizer.decode_batch([ids[:-1] if why == "eos" else ids for ids, why in rows])
+    index = [i for i in range(len(points)) for _ in range(samples)]
+    return Generation(token_ids, texts, index, [points[i] for i in index], reasons, stats)
 
 
 def _value(point: Point | None, kind: str, attribute: str) -> float:

@@ -25,7 +25,7 @@ from contlm.loading.model import LoadedModel, load_model
 from contlm.loading.placement import saved_dtype
 from contlm.loading.spec import Anchor, ModelSpec
 from contlm.loading.tokenizer import Tokenizer
-from contlm.model.generation import Generation
+from contlm.model.generation import Generation, generation_of
 from contlm.model.options import eos_ids, seed_of, stop_list
 from contlm.model.perplexity import (
     DEFAULT_STRIDE,
@@ -308,9 +308,7 @@ class InterpolatedModel:
             min_p=as_number("min_p", min_p),
             repetition_penalty=as_number("repetition_penalty", repetition_penalty),
             num_return_sequences=as_int("num_return_sequences", num_return_sequences),
-            eos_token_ids=eos_ids(
-                eos_token_id, self._base.eos_token_ids, self._engine.vocab_size
-            ),
+            eos_token_ids=eos_ids(eos_token_id, self._base.eos_token_ids, self._engine.vocab_size),
             stop_strings=self._stop_strings(stop_strings),
             seed=seed_of(seed),
             mode=mode,
@@ -488,14 +486,7 @@ class InterpolatedModel:
         if feed is not None:
             feed.end()
         stats["seed"] = options.seed
-        texts = None
-        if self.tokenizer is not None:
-            shown = [
-                r[:-1] if why == "eos" else r for r, why in zip(token_ids, reasons, strict=True)
-            ]
-            texts = self.tokenizer.decode_batch(shown)
-        index = [i for i in range(len(ids)) for _ in range(samples)]
-        return Generation(token_ids, texts, index, [points[i] for i in index], reasons, stats)
+        return generation_of(token_ids, reasons, stats, points, samples, self.tokenizer)
 
     def _stop_strings(self, stop_strings: str | Sequence[str] | None) -> list[str]:
         stops = stop_list(stop_strings)
