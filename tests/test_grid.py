@@ -231,3 +231,8 @@ def test_a_grid_is_an_immutable_sequence() -> None:
 def test_mistakes(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+def test_json_nested_too_deep_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="must be what Grid.to_json wrote"):
+        grid.Grid.from_json('{"points":' + "[" * 100_000 + "]" * 100_000 + "}")

@@ -126,7 +126,7 @@ class Grid(Sequence[Point]):
             found = json.loads(source) if isinstance(source, str) else source
             points = [Point(item["alpha"], item["lam"]) for item in found["points"]]
             return cls(points, found["kind"], found["axes"])
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, json.JSONDecodeError, RecursionError) as error:
             raise ValueError(
                 f"grid: must be what Grid.to_json wrote (kind, axes, points): {error!r}"
             ) from None

@@ -100,7 +100,7 @@ def adapter(model: Any, name: str) -> tuple[str, TensorSource]:
     from peft import get_peft_model_state_dict
 
     where = f"adapter {name!r} of {where_of(model)}"
-    config = json.dumps(plain(model.peft_config[name].to_dict()))
+    config = json.dumps(json_value(model.peft_config[name].to_dict()))
     # with the state dict given, PEFT leaves out checks that take a bias for a broken shard
     state = get_peft_model_state_dict(
         model, model.state_dict(), adapter_name=name, save_embedding_layers=False
@@ -134,16 +134,16 @@ def own_eos(model: Any) -> Any:
     return found if found is not None else getattr(base.config, "eos_token_id", None)
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """`value` in JSON's own types: enums by value, sets sorted, anything unknown by its text."""
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, set | frozenset):
-        return sorted(plain(item) for item in value)
+        return sorted(json_value(item) for item in value)
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return str(value)

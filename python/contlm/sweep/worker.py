@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from contlm._common.json_text import parse_object
 from contlm._common.progress import OnProgress
 from contlm.grid.points import point_columns
 from contlm.model.generation import Generation
@@ -137,10 +138,9 @@ def describe(unit: Unit) -> dict[str, Any]:
 def note_of(table: pa.Table) -> dict[str, Any]:
     """The note in a table's metadata; ValueError where there is none."""
     text = (table.schema.metadata or {}).get(NOTE_KEY)
-    note = json.loads(text) if text is not None else None
-    if not isinstance(note, dict):
+    if text is None:
         raise ValueError("it has no note of a sweep's unit")
-    return note
+    return parse_object(text.decode("utf-8", "replace"), "its note of a sweep's unit")
 
 
 def _tokens_by_point(columns: dict[str, Any]) -> dict[str, int]:
