@@ -234,5 +234,5 @@ def test_mistakes(make: Any, error: type[Exception], message: str) -> None:
 
 
 def test_json_nested_too_deep_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match="must be what Grid.to_json wrote"):
+    with pytest.raises(ValueError, match=r"must be what Grid\.to_json wrote"):
         grid.Grid.from_json('{"points":' + "[" * 100_000 + "]" * 100_000 + "}")

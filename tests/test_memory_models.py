@@ -170,6 +170,6 @@ def test_enums_and_sets_become_json() -> None:
     from peft import LoraConfig
 
     config = LoraConfig(target_modules=["b", "a"], rank_pattern={"a": 2}, task_type="CAUSAL_LM")
-    plain = hf_objects.plain(config.to_dict())
+    plain = hf_objects.json_value(config.to_dict())
     assert plain["target_modules"] == ["a", "b"] and plain["peft_type"] == "LORA"
     assert plain["rank_pattern"] == {"a": 2} and plain["task_type"] == "CAUSAL_LM"
