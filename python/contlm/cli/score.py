@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contlm.cli.common import new_parser, print_table
+from contlm.cli.common import add_world_argument, new_parser, print_table, world_of
+from contlm.interpolator import Interpolator
 from contlm.model.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -32,8 +34,9 @@ def add_parser(commands: Any) -> None:
         metavar="NAME[=DIR]",
         action="append",
         required=True,
-        help="a directory or hub id; a name alone is a bundled one; repeat for more",
+        help="a directory or hub id; a name alone is one of the world's; repeat for more",
     )
+    add_world_argument(parser)
     parser.add_argument("--column", default="text", help="of a table (default: text)")
     parser.add_argument("--out", metavar="FILE", help="write a .csv or .parquet, not the screen")
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (default: auto)")
@@ -46,12 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None and out.suffix not in _TABLES:
         raise ValueError(f"--out: must end in .csv or .parquet, got {arguments.out!r}")
-    classifiers = {
-        name: Classifier.from_pretrained(
-            source, dtype=arguments.dtype, device=arguments.device, threads=arguments.threads
-        )
-        for name, source in map(_named, arguments.classifier)
-    }
+    classifiers = _opened(arguments)
     frame = _read(arguments.file, arguments.column)
     texts = frame[arguments.column].tolist()
     for name, classifier in classifiers.items():
@@ -75,21 +73,40 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _named(text: str) -> tuple[str, str]:
+def _opened(arguments: argparse.Namespace) -> dict[str, Classifier]:
+    options = {"dtype": arguments.dtype, "device": arguments.device, "threads": arguments.threads}
+    bundled: Callable[[str], Classifier] | None = None
+    found = {}
+    for name, source in map(_named, arguments.classifier):
+        if source is not None:
+            found[name] = Classifier.from_pretrained(source, **options)
+            continue
+        bundled = bundled or _of_world(world_of(arguments), options)
+        found[name] = bundled(name)
+    return found
+
+
+def _of_world(name: str, options: dict[str, Any]) -> Callable[[str], Classifier]:
+    """What opens a classifier of the world; those that are adapters share one base."""
+    from contlm import zoo
+
+    world = zoo.find(name)
+    if world.classifiers_on_base:
+        lm = Interpolator.from_pretrained(world.base_path(), {}, **options)
+        return lambda attribute: world.classifier(attribute, lm)
+    print(
+        "contlm: the bundled classifiers know the stories of the bundled models alone; of other "
+        "texts their scores say little",
+        file=sys.stderr,
+    )
+    return lambda attribute: world.classifier(attribute, **options)
+
+
+def _named(text: str) -> tuple[str, str | None]:
     name, separator, source = text.partition("=")
     if not name or (separator and not source):
         raise ValueError(f"--classifier: must be NAME=DIR or a bundled NAME, got {text!r}")
-    if separator:
-        return name, source
-    from contlm import zoo
-
-    directory = str(zoo.classifier_path(name))
-    print(
-        f"contlm: the bundled classifier {name!r} knows the stories of the bundled models alone; "
-        "of other texts its scores say little",
-        file=sys.stderr,
-    )
-    return name, directory
+    return name, source or None
 
 
 def _read(file: str | None, column: str) -> pd.DataFrame:
