@@ -4,6 +4,7 @@ transformers, so that a model is what transformers makes of the same file."""
 from __future__ import annotations
 
 import importlib.util
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from contlm._native import CheckpointError
 ARCHITECTURES = ("llama", "qwen2", "qwen3", "gpt2")
 # tokenizer.ggml.model: byte-level BPE, SentencePiece
 TOKENIZERS = ("gpt2", "llama")
+
+# from_pretrained changes global state while it loads: two threads would leave it changed
+_LOADING = threading.Lock()
 
 _INSTALL = "pip install 'contlm[gguf]'"
 
@@ -37,9 +41,10 @@ def read_gguf(file: Path) -> tuple[Any, Any]:
     _check(file, gguf)
     where: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
     try:
-        model, loaded = transformers.AutoModelForCausalLM.from_pretrained(
-            str(file.parent), dtype=torch.float32, output_loading_info=True, **where
-        )
+        with _LOADING:
+            model, loaded = transformers.AutoModelForCausalLM.from_pretrained(
+                str(file.parent), dtype=torch.float32, output_loading_info=True, **where
+            )
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(file.parent), **where)
     # every version of the two packages raises errors of its own for what it cannot make out
     except Exception as error:
