@@ -49,12 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     world = zoo.find(world_of(arguments))
     attribute, alphas = world.demo.attribute, world.demo.alphas
     second = arguments.second or world.demo.second
+    others = [name for name in world.attributes if name != attribute]
+    if second not in others:
+        raise ValueError(f"--second: must be one of {', '.join(others)}, got {second!r}")
     with tqdm(total=5, unit="step", bar_format="{l_bar}{bar}| {elapsed}") as bar:
         bar.set_description("loading the model and its adapters")
         lm = world.load()
-        if second not in lm.attributes or second == attribute:
-            others = [a for a in lm.attributes if a != attribute]
-            raise ValueError(f"--second: must be one of {', '.join(others)}, got {second!r}")
         bar.update()
         bar.set_description("loading the attribute classifiers")
         classifiers = {name: world.classifier(name, lm) for name in (attribute, second)}

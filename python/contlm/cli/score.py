@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--out: must end in .csv or .parquet, got {arguments.out!r}")
     classifiers = _opened(arguments)
     frame = _read(arguments.file, arguments.column)
+    _say_what_they_know(arguments)
     texts = frame[arguments.column].tolist()
     for name, classifier in classifiers.items():
         frame[f"score_{name}"] = classifier.score(texts)
@@ -75,31 +75,34 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _opened(arguments: argparse.Namespace) -> dict[str, Classifier]:
     options = {"dtype": arguments.dtype, "device": arguments.device, "threads": arguments.threads}
-    bundled: Callable[[str], Classifier] | None = None
-    found = {}
-    for name, source in map(_named, arguments.classifier):
-        if source is not None:
-            found[name] = Classifier.from_pretrained(source, **options)
-            continue
-        bundled = bundled or _of_world(world_of(arguments), options)
-        found[name] = bundled(name)
-    return found
+    named = dict(map(_named, arguments.classifier))
+    bundled = [name for name, source in named.items() if source is None]
+    theirs = _of_world(world_of(arguments), bundled, options) if bundled else {}
+    return {
+        name: theirs[name] if source is None else Classifier.from_pretrained(source, **options)
+        for name, source in named.items()
+    }
 
 
-def _of_world(name: str, options: dict[str, Any]) -> Callable[[str], Classifier]:
-    """What opens a classifier of the world; those that are adapters share one base."""
+def _of_world(name: str, attributes: list[str], options: dict[str, Any]) -> dict[str, Classifier]:
+    """The world's classifiers; those that are adapters share one base."""
     from contlm import zoo
 
     world = zoo.find(name)
     if world.classifiers_on_base:
         lm = Interpolator.from_pretrained(world.base_path(), {}, **options)
-        return lambda attribute: world.classifier(attribute, lm)
-    print(
-        "contlm: the bundled classifiers know the stories of the bundled models alone; of other "
-        "texts their scores say little",
-        file=sys.stderr,
-    )
-    return lambda attribute: world.classifier(attribute, **options)
+        return {attribute: world.classifier(attribute, lm) for attribute in attributes}
+    return {attribute: world.classifier(attribute, **options) for attribute in attributes}
+
+
+def _say_what_they_know(arguments: argparse.Namespace) -> None:
+    bundled = [name for name, source in map(_named, arguments.classifier) if source is None]
+    if bundled and world_of(arguments) == "tiny":
+        print(
+            f"contlm: a classifier of tiny ({', '.join(bundled)}) knows the stories of the bundled "
+            "models alone; of other texts its scores say little",
+            file=sys.stderr,
+        )
 
 
 def _named(text: str) -> tuple[str, str | None]:
