@@ -210,7 +210,7 @@ def test_ctrl_c_exits_130(model: list[str]) -> None:
 
 
 needs_zoo = pytest.mark.skipif(
-    not (Path(contlm.__file__).parent / "zoo" / "data" / "base").is_dir(),
+    not (Path(contlm.__file__).parent / "zoo" / "tiny" / "data" / "base").is_dir(),
     reason="the bundled models are not built here",
 )
 

@@ -187,10 +187,10 @@ def test_demo_refuses_a_second_attribute_before_it_loads(
 ) -> None:
     from contlm.cli import main
 
-    def load(**_: object) -> None:
+    def load(*_: object, **__: object) -> None:
         raise AssertionError("the model was loaded")
 
-    monkeypatch.setattr("contlm.zoo.load", load)
+    monkeypatch.setattr("contlm.zoo.world.World.load", load)
     assert main(["demo", "--second", "foo"]) == 2
     assert "--second: must be one of" in capsys.readouterr().err
 

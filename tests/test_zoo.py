@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from contlm import Classifier, zoo
-from contlm.zoo.corpora import (
+from contlm.zoo.tiny.building.corpora import (
     attribute_corpus,
     attribute_story,
     base_story,
@@ -22,11 +22,11 @@ from contlm.zoo.corpora import (
     prompt_list,
     source,
 )
-from contlm.zoo.grammar import ATTRIBUTES, MAX_WORDS, MIN_WORDS, fix_articles, tell
-from contlm.zoo.grammar_frames import all_keys, draw_frame
-from contlm.zoo.grammar_voices import VOICES
-from contlm.zoo.model_card import render
-from contlm.zoo.recipe import Recipe
+from contlm.zoo.tiny.building.grammar import ATTRIBUTES, MAX_WORDS, MIN_WORDS, fix_articles, tell
+from contlm.zoo.tiny.building.grammar_frames import all_keys, draw_frame
+from contlm.zoo.tiny.building.grammar_voices import VOICES
+from contlm.zoo.tiny.building.model_card import render
+from contlm.zoo.tiny.building.recipe import Recipe
 
 MAX_BYTES = 25_000_000
 MIN_ACCURACY = 0.95
@@ -34,7 +34,7 @@ MIN_ACCURACY = 0.95
 
 @pytest.fixture(scope="module")
 def manifest() -> dict:
-    return json.loads((zoo.path() / "zoo.json").read_text())
+    return json.loads((zoo.path() / "world.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -279,14 +279,15 @@ def test_transformers_and_peft_load_the_files() -> None:
 def test_the_quick_build_really_trains(tmp_path: Path) -> None:
     out = tmp_path / "zoo"
     # One thread: the toy models are too small to gain from two, and lose much on a busy machine.
-    subprocess.run([sys.executable, "-m", "contlm.zoo.build", "--quick", "--seed", "5",
+    building = "contlm.zoo.tiny.building"
+    subprocess.run([sys.executable, "-m", f"{building}.build", "--quick", "--seed", "5",
                     "--threads", "1", "--out", str(out)], check=True)
-    built = json.loads((out / "zoo.json").read_text())
+    built = json.loads((out / "world.json").read_text())
     assert built["seed"] == 5 and set(built["attributes"]) == set(ATTRIBUTES)
     # An untrained model of this vocabulary stands at a perplexity of 768.
     assert built["perplexity"]["story"] < 200
     assert not list(out.rglob(".*"))
-    subprocess.run([sys.executable, "-m", "contlm.zoo.custom", "--quick", "--attribute", "humor",
+    subprocess.run([sys.executable, "-m", f"{building}.custom", "--quick", "--attribute", "humor",
                     "--threads", "1", "--base", str(out / "base"),
                     "--out", str(tmp_path / "custom")], check=True)
     assert {file.name for file in (tmp_path / "custom").iterdir()} == {

@@ -20,12 +20,12 @@ from contlm.cli import (
     score,
     sweep,
     train,
+    zoo,
 )
 from contlm.cli.common import Parser
 
 _COMMANDS = (
-    demo, generate, sweep, report, score, perplexity, explore, merge, inspect, bench,
-    train,
+    demo, generate, sweep, report, score, perplexity, explore, merge, inspect, bench, train, zoo,
 )  # fmt: skip
 
 USER_ERROR = 2
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # the reader of our output has gone; what is still buffered must not fail at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         print(f"contlm: {' '.join(str(error).split())}", file=sys.stderr)
         return USER_ERROR
 

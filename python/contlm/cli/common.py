@@ -44,8 +44,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="DIR",
-        help="base model: a directory or hub id (default: the bundled one)",
+        help="base model: a directory, a hub id or a .gguf file (default: that of the world)",
     )
+    add_world_argument(parser)
     parser.add_argument(
         "--attribute",
         metavar="NAME=LOW,HIGH",
@@ -56,6 +57,12 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (default: auto)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: all)")
+
+
+def add_world_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--world", help="whose models and texts, see contlm zoo list (default: the bundled tiny)"
+    )
 
 
 def add_point_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,8 +91,14 @@ def load_model(arguments: argparse.Namespace) -> Interpolator:
             raise ValueError("--attribute: needs --model, the base that the adapters were made for")
         from contlm import zoo
 
-        return zoo.load(**options)
+        return zoo.load(world_of(arguments), **options)
+    if arguments.world is not None:
+        raise ValueError("--world: has a base model of its own, leave --model out")
     return Interpolator.from_pretrained(arguments.model, pairs, **options)
+
+
+def world_of(arguments: argparse.Namespace) -> str:
+    return arguments.world or "tiny"
 
 
 def weights_of(what: str, items: Sequence[str]) -> dict[str, float] | None:

@@ -13,6 +13,7 @@ from contlm.cli.common import (
     load_model,
     new_parser,
     weights_of,
+    world_of,
 )
 from contlm.model.perplexity import PROTOCOLS
 
@@ -29,8 +30,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "file",
         nargs="?",
-        help="a text file, - for stdin (default: the bundled held-out stories, with the bundled "
-        "model)",
+        help="a text file, - for stdin (default: the world's held-out text, without --model)",
     )
     add_model_arguments(parser)
     add_point_arguments(parser)
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    text = _text(arguments.file, bundled=arguments.model is None)
+    text = _text(arguments.file, world_of(arguments) if arguments.model is None else None)
     alpha = weights_of("--alpha", arguments.alpha)
     lam = weights_of("--lam", arguments.lam)
     lm = load_model(arguments)
@@ -71,15 +71,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _text(file: str | None, bundled: bool) -> str:
+def _text(file: str | None, world: str | None) -> str:
     if file == "-":
         return sys.stdin.read()
     if file is None:
-        if not bundled:
+        if world is None:
             raise ValueError("perplexity: give a text file, or - for stdin")
         from contlm import zoo
 
-        return zoo.heldout_text()
+        return zoo.heldout_text(world)
     path = Path(file)
     if not path.is_file():
         raise FileNotFoundError(f"perplexity: no file {file!r}")

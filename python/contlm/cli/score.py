@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from contlm.cli.common import new_parser, print_table
+from contlm.cli.common import add_world_argument, new_parser, print_table, world_of
+from contlm.interpolator import Interpolator
 from contlm.model.classifier import Classifier
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def add_parser(commands: Any) -> None:
         metavar="NAME[=DIR]",
         action="append",
         required=True,
-        help="a directory or hub id; a name alone is a bundled one; repeat for more",
+        help="a directory or hub id; a name alone is one of the world's; repeat for more",
     )
+    add_world_argument(parser)
     parser.add_argument("--column", default="text", help="of a table (default: text)")
     parser.add_argument("--out", metavar="FILE", help="write a .csv or .parquet, not the screen")
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (default: auto)")
@@ -46,21 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None and out.suffix not in _TABLES:
         raise ValueError(f"--out: must end in .csv or .parquet, got {arguments.out!r}")
-    classifiers = {
-        name: Classifier.from_pretrained(
-            source, dtype=arguments.dtype, device=arguments.device, threads=arguments.threads
-        )
-        for name, source in map(_named, arguments.classifier)
-    }
+    classifiers = _opened(arguments)
     frame = _read(arguments.file, arguments.column)
+    _say_what_they_know(arguments)
     texts = frame[arguments.column].tolist()
-    bundled = [text for text in arguments.classifier if "=" not in text]
-    if bundled:
-        print(
-            f"contlm: the bundled classifiers ({', '.join(bundled)}) know the stories of the "
-            "bundled models alone; of other texts their scores say little",
-            file=sys.stderr,
-        )
     for name, classifier in classifiers.items():
         frame[f"score_{name}"] = classifier.score(texts)
     if out is None:
@@ -82,15 +73,43 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _named(text: str) -> tuple[str, str]:
+def _opened(arguments: argparse.Namespace) -> dict[str, Classifier]:
+    options = {"dtype": arguments.dtype, "device": arguments.device, "threads": arguments.threads}
+    named = dict(map(_named, arguments.classifier))
+    bundled = [name for name, source in named.items() if source is None]
+    theirs = _of_world(world_of(arguments), bundled, options) if bundled else {}
+    return {
+        name: theirs[name] if source is None else Classifier.from_pretrained(source, **options)
+        for name, source in named.items()
+    }
+
+
+def _of_world(name: str, attributes: list[str], options: dict[str, Any]) -> dict[str, Classifier]:
+    """The world's classifiers; those that are adapters share one base."""
+    from contlm import zoo
+
+    world = zoo.find(name)
+    if world.classifiers_on_base:
+        lm = Interpolator.from_pretrained(world.base_path(), {}, **options)
+        return {attribute: world.classifier(attribute, lm) for attribute in attributes}
+    return {attribute: world.classifier(attribute, **options) for attribute in attributes}
+
+
+def _say_what_they_know(arguments: argparse.Namespace) -> None:
+    bundled = [name for name, source in map(_named, arguments.classifier) if source is None]
+    if bundled and world_of(arguments) == "tiny":
+        print(
+            f"contlm: a classifier of tiny ({', '.join(bundled)}) knows the stories of the bundled "
+            "models alone; of other texts its scores say little",
+            file=sys.stderr,
+        )
+
+
+def _named(text: str) -> tuple[str, str | None]:
     name, separator, source = text.partition("=")
     if not name or (separator and not source):
         raise ValueError(f"--classifier: must be NAME=DIR or a bundled NAME, got {text!r}")
-    if separator:
-        return name, source
-    from contlm import zoo
-
-    return name, str(zoo.classifier_path(name))
+    return name, source or None
 
 
 def _read(file: str | None, column: str) -> pd.DataFrame:

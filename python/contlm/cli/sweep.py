@@ -40,6 +40,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--no-resume", action="store_true", help="refuse a folder that holds a sweep already"
     )
+    parser.add_argument("--world", help="whose models and texts, in place of the file's world")
     parser.add_argument("--csv", metavar="FILE", help="write all texts as CSV too")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=run)
@@ -49,10 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.init is None) == (arguments.config is None):
         raise ValueError("sweep: give CONFIG.toml, or --init FILE to write an example")
     if arguments.init is not None:
-        return _init(Path(arguments.init))
+        return _init(Path(arguments.init), arguments.world)
     from contlm.cli.sweep_config import read_config
 
-    config = read_config(arguments.config)
+    config = read_config(arguments.config, arguments.world)
     out = config.out if arguments.out is None else Path(arguments.out)
     if out is None:
         raise ValueError(f"{config.file}: out: is missing; say where the results go, or give --out")
@@ -72,10 +73,13 @@ def example() -> str:
     return (resources.files("contlm.cli") / "sweep_example.toml").read_text(encoding="utf-8")
 
 
-def _init(file: Path) -> int:
+def _init(file: Path, world: str | None) -> int:
+    text = example()
+    if world is not None:
+        text = text.replace('# world = "smollm2"', f'world = "{world}"')
     try:
         with file.open("x", encoding="utf-8") as opened:
-            opened.write(example())
+            opened.write(text)
     except FileExistsError:
         raise FileExistsError(f"--init: {file} is there already; give another name") from None
     print(f"wrote {file}; run it with: contlm sweep {file}")

@@ -119,6 +119,7 @@ class SweepConfig:
     tables: dict[str, dict[str, Any]]
     attributes: dict[str, tuple[str, str]]
     classifiers: dict[str, str]
+    world: str
 
     @property
     def generate(self) -> dict[str, Any]:
@@ -138,7 +139,8 @@ class SweepConfig:
         if given["path"] == BUNDLED:
             from contlm import zoo
 
-            return zoo.load(**{key: value for key, value in given.items() if key != "path"})
+            rest = {key: value for key, value in given.items() if key != "path"}
+            return zoo.load(self.world, **rest)
         pairs = {
             name: (self.place(low), self.place(high))
             for name, (low, high) in self.attributes.items()
@@ -154,11 +156,12 @@ class SweepConfig:
         threads = None if lm.spec is None else lm.spec.threads
         found = {}
         for name, source in self.classifiers.items():
-            place = self.place(source)
             if source == BUNDLED:
                 from contlm import zoo
 
-                place = str(zoo.classifier_path(name))
+                found[name] = zoo.classifier(name, self.world, lm)
+                continue
+            place = self.place(source)
             found[name] = Classifier.from_pretrained(place, device=lm.device, threads=threads)
         return found
 
@@ -171,7 +174,7 @@ class SweepConfig:
         else:
             from contlm import zoo
 
-            texts = zoo.prompts()
+            texts = zoo.prompts(self.world)
         count = given.get("count", len(texts))
         if not 1 <= count <= len(texts):
             raise ValueError(
@@ -189,7 +192,7 @@ class SweepConfig:
             if source == BUNDLED:
                 from contlm import zoo
 
-                text = zoo.heldout_text()
+                text = zoo.heldout_text(self.world)
             else:
                 text = self._read("perplexity.text", source)
             found["perplexity_text"] = text[:characters]
@@ -209,9 +212,9 @@ class SweepConfig:
         return place.read_text(encoding="utf-8")
 
 
-def read_config(path: str | Path) -> SweepConfig:
-    """The checked file. FileNotFoundError where there is none; ValueError "file: key: what it must
-    be, what it is"."""
+def read_config(path: str | Path, world: str | None = None) -> SweepConfig:
+    """The checked file, `world` in place of its own. FileNotFoundError where there is none;
+    ValueError "file: key: what it must be, what it is"."""
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(
@@ -222,7 +225,7 @@ def read_config(path: str | Path) -> SweepConfig:
     except ValueError as error:
         raise ValueError(f"{file}: must be TOML: {error}") from None
     try:
-        return _checked(file, content)
+        return _checked(file, content if world is None else {**content, "world": world})
     except (ValueError, TypeError) as error:
         raise ValueError(f"{file}: {error}") from None
 
@@ -230,6 +233,7 @@ def read_config(path: str | Path) -> SweepConfig:
 def _checked(file: Path, content: dict[str, Any]) -> SweepConfig:
     fields: dict[str, checks.Check] = {name: _table_check(keys) for name, keys in _TABLES.items()}
     fields["out"] = checks.text
+    fields["world"] = _world
     fields["grid"] = _grids
     fields["attributes"] = checks.table_of(checks.pair_of(checks.text))
     fields["classifiers"] = checks.table_of(checks.text)
@@ -243,6 +247,7 @@ def _checked(file: Path, content: dict[str, Any]) -> SweepConfig:
         tables={name: found[name] for name in _TABLES if name in found},
         attributes=found.get("attributes", {}),
         classifiers=found.get("classifiers", {}),
+        world=found.get("world", "tiny"),
     )
 
 
@@ -256,6 +261,8 @@ def _require_consistent(found: dict[str, Any]) -> None:
     own = found.get("model", {}).get("path", BUNDLED) != BUNDLED
     if found.get("attributes") and not own:
         raise ValueError("attributes: needs [model], the base that the adapters were made for")
+    if own and "world" in found:
+        raise ValueError('world: has a base of its own; leave [model] out, or path = "bundled"')
     if own and not found.get("attributes"):
         raise ValueError("attributes: is missing; [model] needs an attribute's two adapters")
     if {"file", "texts"} <= set(found.get("prompts", {})):
@@ -266,6 +273,12 @@ def _require_consistent(found: dict[str, Any]) -> None:
         raise ValueError('perplexity.text: is missing; give a file, or "bundled"')
     if "executor" in found and "kind" not in found["executor"]:
         raise ValueError('executor.kind: is missing; give "ray", or leave [executor] out')
+
+
+def _world(where: str, value: Any) -> str:
+    from contlm import zoo
+
+    return zoo.find(checks.text(where, value)).name
 
 
 def _table_check(keys: dict[str, checks.Check]) -> checks.Check:

@@ -90,7 +90,8 @@ def merged_config(config_text: str, dtype: str, untied: bool) -> str:
     """config.json of merged weights: the base's, with their dtype ("" keeps it) and whether the
     head stays tied."""
     config = json.loads(config_text)
-    config.pop("quantization_config", None)
+    for key in ("quantization_config", "_name_or_path"):
+        config.pop(key, None)
     if dtype:
         config["dtype" if "dtype" in config else "torch_dtype"] = dtype
     if untied:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -30,7 +31,7 @@ def model_fingerprint(
 ) -> dict[str, Any]:
     """{"base": {"from", "sha256"}, "tokenizer": sha256, "anchors": {name: {"from", "sha256"}}}."""
     if base.file is not None:
-        digest = files_digest(base.file.parent, (base.file.name,))
+        digest = files_digest(base.file.parent, (glob.escape(base.file.name),))
     elif base.directory is not None:
         digest = files_digest(base.directory, BASE_FILES)
     else:
@@ -51,12 +52,17 @@ def files_digest(directory: Path, patterns: Iterable[str]) -> str:
     """Of the names and contents of the files in `directory` that match one of `patterns`."""
     whole = hashlib.sha256()
     for file in sorted({f for pattern in patterns for f in directory.glob(pattern)}):
-        content = hashlib.sha256()
-        with file.open("rb") as opened:
-            while chunk := opened.read(_CHUNK_BYTES):
-                content.update(chunk)
-        whole.update(f"{file.name} {content.hexdigest()}\n".encode())
+        whole.update(f"{file.name} {file_digest(file)}\n".encode())
     return whole.hexdigest()
+
+
+def file_digest(file: Path) -> str:
+    """Of a file's content alone."""
+    content = hashlib.sha256()
+    with file.open("rb") as opened:
+        while chunk := opened.read(_CHUNK_BYTES):
+            content.update(chunk)
+    return content.hexdigest()
 
 
 def tensors_digest(tensors: TensorSource, config: str) -> str:

@@ -33,6 +33,8 @@ class Tokenizer:
         self._backend = _unpadded(backend) if backend is not None else None
         self._slow = slow
         self._chat = chat
+        # the transformers tokenizer of the backend: it knows what else belongs in the folder
+        self._origin = slow
 
     @classmethod
     def of(cls, source: object) -> Tokenizer:
@@ -49,7 +51,9 @@ class Tokenizer:
             return cls._open(Path(source).expanduser())
         fast = getattr(source, "backend_tokenizer", None)
         if isinstance(fast, tokenizers.Tokenizer):
-            return cls(fast, chat=ChatTemplate.of_tokenizer(source))
+            made = cls(fast, chat=ChatTemplate.of_tokenizer(source))
+            made._origin = source
+            return made
         if callable(source) and hasattr(source, "decode"):
             return cls(None, source, ChatTemplate.of_tokenizer(source))
         raise TypeError(
@@ -193,10 +197,11 @@ class Tokenizer:
 
     def save(self, directory: Path) -> None:
         """Writes the tokenizer's files into `directory`."""
-        if self._backend is not None:
-            self._backend.save(str(directory / "tokenizer.json"))
+        if self._origin is not None:
+            self._origin.save_pretrained(str(directory))
         else:
-            self._slow.save_pretrained(str(directory))
+            assert self._backend is not None
+            self._backend.save(str(directory / "tokenizer.json"))
 
     def _added_by_decoding(self, i: int) -> bytes:
         reference = self.encode("a")[-1:]

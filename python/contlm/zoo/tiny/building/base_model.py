@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from contlm.zoo.corpora import STORY_SEPARATOR, base_corpus, source
-from contlm.zoo.recipe import Recipe
-from contlm.zoo.tokens import save_base_tokenizer, token_id, train_base_tokenizer
-from contlm.zoo.training import Schedule, batches_by_length, collate, fit, pack
+from contlm.zoo.tiny.building.corpora import STORY_SEPARATOR, base_corpus, source
+from contlm.zoo.tiny.building.recipe import Recipe
+from contlm.zoo.tiny.building.tokens import save_base_tokenizer, token_id, train_base_tokenizer
+from contlm.zoo.tiny.building.training import Schedule, batches_by_length, collate, fit, pack
 
 NAME = "contlm-zoo-base"
 CONTEXT = 512

@@ -1,4 +1,5 @@
-"""``python -m contlm.zoo.build``: regenerate every bundled model and figure from a seed.
+"""``python -m contlm.zoo.tiny.building.build``: regenerate every model of the tiny world and every
+figure from a seed.
 
 Each part is made beside its place and moved there when complete, so an interrupted build leaves no
 half a model; ``--resume`` keeps the parts that are complete. Parts may be made by several processes
@@ -20,15 +21,15 @@ import torch
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from contlm.zoo import path
-from contlm.zoo.anchors import train_adapter
-from contlm.zoo.base_model import train_base
-from contlm.zoo.classifiers import Scorer, accuracy, tokenizer_for, train_classifier
-from contlm.zoo.corpora import held_out_text, prompt_list
-from contlm.zoo.evaluate import Zoo, alpha_curve
-from contlm.zoo.grammar import ATTRIBUTES
-from contlm.zoo.model_card import render
-from contlm.zoo.recipe import QUICK, SEED, Recipe
+from contlm.zoo.tiny import DATA
+from contlm.zoo.tiny.building.anchors import train_adapter
+from contlm.zoo.tiny.building.base_model import train_base
+from contlm.zoo.tiny.building.classifiers import Scorer, accuracy, tokenizer_for, train_classifier
+from contlm.zoo.tiny.building.corpora import held_out_text, prompt_list
+from contlm.zoo.tiny.building.evaluate import Zoo, alpha_curve
+from contlm.zoo.tiny.building.grammar import ATTRIBUTES
+from contlm.zoo.tiny.building.model_card import render
+from contlm.zoo.tiny.building.recipe import QUICK, SEED, Recipe
 
 ENDS = (("low", 0.0), ("high", 1.0))
 _TIMINGS = ".timings"
@@ -68,7 +69,7 @@ class Builder:
         (self.out / "heldout.txt").write_text(
             held_out_text(self.seed, self.recipe.held_out_stories))
         manifest = self.manifest()
-        (self.out / "zoo.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        (self.out / "world.json").write_text(json.dumps(manifest, indent=1) + "\n")
         (self.out / "MODEL_CARD.md").write_text(render(manifest))
         shutil.rmtree(self.out / _TIMINGS, ignore_errors=True)
         return manifest
@@ -138,8 +139,9 @@ def _size(directory: Path) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m contlm.zoo.build", description=__doc__)
-    parser.add_argument("--out", type=Path, default=path(), help="default: the bundled folder")
+    parser = argparse.ArgumentParser(
+        prog="python -m contlm.zoo.tiny.building.build", description=__doc__)
+    parser.add_argument("--out", type=Path, default=DATA, help="default: the bundled folder")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="toy sizes: all steps in minutes")

@@ -16,10 +16,10 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
-from contlm.zoo.classifiers import Scorer
-from contlm.zoo.corpora import STORY_SEPARATOR
-from contlm.zoo.tokens import token_id
-from contlm.zoo.training import IGNORED, collate
+from contlm.zoo.tiny.building.classifiers import Scorer
+from contlm.zoo.tiny.building.corpora import STORY_SEPARATOR
+from contlm.zoo.tiny.building.tokens import token_id
+from contlm.zoo.tiny.building.training import IGNORED, collate
 
 ALPHAS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 NEW_TOKENS = 32
