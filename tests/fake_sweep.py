@@ -12,7 +12,7 @@ import pandas as pd
 from contlm import Point
 from contlm.grid import Grid
 
-PROMPTS = ("The train left at nine and", "Once <b>bold</b> & \"brave\",", "Émile said: 你好")
+PROMPTS = ("The train left at nine and", 'Once <b>bold</b> & "brave",', "Émile said: 你好")
 
 
 @dataclass

@@ -78,9 +78,7 @@ def _write_shape(writer: gguf.GGUFWriter, config: Any) -> None:
         writer.add_rope_dimension_count(config.head_dim)
 
 
-def _write_tokenizer(
-    writer: gguf.GGUFWriter, tokenizer: tokenizers.Tokenizer, kind: str
-) -> None:
+def _write_tokenizer(writer: gguf.GGUFWriter, tokenizer: tokenizers.Tokenizer, kind: str) -> None:
     state = json.loads(tokenizer.to_str())
     names = [tokenizer.id_to_token(i) for i in range(tokenizer.get_vocab_size())]
     special = {token["id"] for token in state["added_tokens"]}

@@ -18,9 +18,7 @@ ray = pytest.importorskip("ray")
 def opened(text_lm: contlm.Interpolator, **options: Any) -> contlm.Interpolator:
     """The model of `text_lm` with one thread, so that two workers fit anywhere."""
     spec = text_lm.spec
-    return contlm.Interpolator.from_pretrained(
-        spec.model, spec.attributes, threads=1, **options
-    )
+    return contlm.Interpolator.from_pretrained(spec.model, spec.attributes, threads=1, **options)
 
 
 @pytest.mark.slow

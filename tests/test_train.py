@@ -28,16 +28,19 @@ from tiny_models import FAMILIES, randomize
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 WORDS = ("the", "fox", "dog", "cafe", "owner", "met", "warm", "river", "dull", "bright", "by")
-TINY = dataclasses.replace(train.CPU, name="tiny", r=2, lora_alpha=4, lora_dropout=0.25,
-                           batch_size=4, steps=3)
+TINY = dataclasses.replace(
+    train.CPU, name="tiny", r=2, lora_alpha=4, lora_dropout=0.25, batch_size=4, steps=3
+)
 
 
 def sentence(index: int) -> str:
     return " ".join(WORDS[(index * 7 + at * 3) % len(WORDS)] for at in range(2 + index % 9))
 
 
-ROWS = [(sentence(index), index % 2, ("train", "train", "train", "valid", "test")[index % 5])
-        for index in range(60)]
+ROWS = [
+    (sentence(index), index % 2, ("train", "train", "train", "valid", "test")[index % 5])
+    for index in range(60)
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +50,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.train_from_iterator([text for text, _, _ in ROWS], trainers.BpeTrainer(
-        vocab_size=120, special_tokens=["<end>"], show_progress=False))
+    tokenizer.train_from_iterator(
+        [text for text, _, _ in ROWS],
+        trainers.BpeTrainer(vocab_size=120, special_tokens=["<end>"], show_progress=False),
+    )
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<end>").save_pretrained(folder)
+        tokenizer_object=tokenizer, eos_token="<end>"
+    ).save_pretrained(folder)
     config = FAMILIES["llama-tied"]()
     config.eos_token_id = 0
     model = transformers.LlamaForCausalLM(config)
@@ -69,8 +75,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return train.anchors(base, data, tmp_path_factory.mktemp("out"), attribute="tone", preset=TINY,
-                         progress=False)
+    return train.anchors(
+        base, data, tmp_path_factory.mktemp("out"), attribute="tone", preset=TINY, progress=False
+    )
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -83,8 +90,10 @@ def same(one: Path, other: Path) -> bool:
 
 
 def test_importing_it_loads_no_training_libraries() -> None:
-    code = ("import sys, contlm; contlm.train.anchors; "
-            "sys.exit(bool({'transformers', 'peft', 'matplotlib', 'pyarrow'} & set(sys.modules)))")
+    code = (
+        "import sys, contlm; contlm.train.anchors; "
+        "sys.exit(bool({'transformers', 'peft', 'matplotlib', 'pyarrow'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -123,13 +132,15 @@ def test_padding_is_in_no_loss(base: Path) -> None:
             alone.append(torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="none"))
         torch.testing.assert_close(found, torch.cat(alone), atol=1e-5, rtol=1e-5)
         other = dataclasses.replace(
-            batch, input_ids=batch.input_ids.masked_fill(batch.attention_mask == 0, 7))
+            batch, input_ids=batch.input_ids.masked_fill(batch.attention_mask == 0, 7)
+        )
         torch.testing.assert_close(task.losses(model, other), found)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "qwen2"])
-def test_losses_of_other_families_are_transformers_own(base: Path, family: str,
-                                                       tmp_path: Path) -> None:
+def test_losses_of_other_families_are_transformers_own(
+    base: Path, family: str, tmp_path: Path
+) -> None:
     model = transformers.AutoModelForCausalLM.from_config(FAMILIES[family]())
     randomize(model, 6)
     model.save_pretrained(tmp_path)
@@ -138,18 +149,19 @@ def test_losses_of_other_families_are_transformers_own(base: Path, family: str,
     batch = collate([Row((5, 9, 2, 0)), Row((8, 3))], pad=0)
     labels = batch.input_ids.masked_fill(batch.attention_mask == 0, -100)
     with torch.no_grad():
-        expected = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask,
-                         labels=labels).loss
+        expected = model(
+            input_ids=batch.input_ids, attention_mask=batch.attention_mask, labels=labels
+        ).loss
         torch.testing.assert_close(LanguageTask().losses(model, batch).mean(), expected)
 
 
 def test_rows_end_with_the_end_of_text_unless_they_are_cut(base: Path) -> None:
     tokenizer = open_base(base).tokenizer
-    whole, = language_rows(tokenizer, [ROWS[8][0]], 128)
+    (whole,) = language_rows(tokenizer, [ROWS[8][0]], 128)
     assert whole.ids[-1] == 0 and 0 not in whole.ids[:-1]
-    cut, = language_rows(tokenizer, [ROWS[8][0]], 3)
+    (cut,) = language_rows(tokenizer, [ROWS[8][0]], 3)
     assert cut.ids == whole.ids[:3]
-    seen, = labelled_rows(tokenizer, [ROWS[8][0]], [1], 128)
+    (seen,) = labelled_rows(tokenizer, [ROWS[8][0]], [1], 128)
     assert seen == Row(whole.ids[:-1], 1)
 
 
@@ -184,12 +196,14 @@ def test_anchors_load_in_peft_and_contlm(base: Path, trained: tuple[Path, Path])
     adapted = {name.rpartition(".")[2] for name in config["target_modules"]}
     assert adapted == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
     model = peft.PeftModel.from_pretrained(
-        transformers.AutoModelForCausalLM.from_pretrained(base), high).eval()
+        transformers.AutoModelForCausalLM.from_pretrained(base), high
+    ).eval()
     ids = torch.tensor([[5, 9, 2, 30]])
     lm = contlm.Interpolator.from_pretrained(base, {"tone": trained})
     with torch.no_grad():
-        torch.testing.assert_close(lm.logits(ids, alpha=1.0), model(ids).logits,
-                                   atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            lm.logits(ids, alpha=1.0), model(ids).logits, atol=2e-4, rtol=1e-4
+        )
     assert not same(low, high)
 
 
@@ -202,8 +216,13 @@ def test_card_curve_and_record(data: Path, trained: tuple[Path, Path]) -> None:
     assert record["before"]["loss"] != record["after"]["loss"]
     assert record["settings"]["texts"] == sum(r[1:] == (0, "train") for r in ROWS)
     card = (low / "README.md").read_text()
-    for stated in (data.name, examples.read_examples(data).sha256, "held-out loss", "seconds",
-                   "| lora_alpha | 4 |"):
+    for stated in (
+        data.name,
+        examples.read_examples(data).sha256,
+        "held-out loss",
+        "seconds",
+        "| lora_alpha | 4 |",
+    ):
         assert stated in card
     assert (low / "loss.png").read_bytes().startswith(b"\x89PNG")
 
@@ -229,8 +248,9 @@ def test_a_run_that_was_killed_ends_in_the_same_weights(
     resumed: list[int] = []
     torch.manual_seed(99)  # what a user draws meanwhile changes nothing
     torch.rand(3)
-    killed = run(base, data, tmp_path / "killed", **call,
-                 progress=lambda done, _: resumed.append(done))
+    killed = run(
+        base, data, tmp_path / "killed", **call, progress=lambda done, _: resumed.append(done)
+    )
     assert resumed[:3] == [3, 4, 5]
     straight = run(base, data, tmp_path / "straight", **call, progress=False)
     pairs = [(killed, straight)] if kind == "classifier" else zip(killed, straight, strict=True)
@@ -273,11 +293,20 @@ def test_a_checkpoint_of_another_run_is_refused(
     with pytest.raises(KeyboardInterrupt):
         train.classifier(base, data, tmp_path, attribute="tone", preset=TINY, progress=die)
     with pytest.raises(ValueError, match=r"checkpoint\.pt: is of another run \(steps 3, asked"):
-        train.classifier(base, data, tmp_path, attribute="tone", preset=TINY, steps=4,
-                         progress=False)
+        train.classifier(
+            base, data, tmp_path, attribute="tone", preset=TINY, steps=4, progress=False
+        )
     seen: list[int] = []
-    train.classifier(base, data, tmp_path, attribute="tone", preset=TINY, steps=4, resume=False,
-                     progress=lambda done, _: seen.append(done))
+    train.classifier(
+        base,
+        data,
+        tmp_path,
+        attribute="tone",
+        preset=TINY,
+        steps=4,
+        resume=False,
+        progress=lambda done, _: seen.append(done),
+    )
     assert seen == [1, 2, 3, 4]
 
 
@@ -285,23 +314,36 @@ def test_classifier_reloads_in_transformers_and_peft(
     base: Path, data: Path, tmp_path: Path
 ) -> None:
     """It has learnt the held-out labels' rule, and scores alike in batches of other widths."""
-    rows = [(f"{sentence(i)} {'lovely bright' if i % 2 else 'dreadful dull'}", i % 2, split)
-            for i, (_, _, split) in enumerate(ROWS)]
+    rows = [
+        (f"{sentence(i)} {'lovely bright' if i % 2 else 'dreadful dull'}", i % 2, split)
+        for i, (_, _, split) in enumerate(ROWS)
+    ]
     file = tmp_path / "tone.jsonl"
-    file.write_text("".join(json.dumps({"words": t, "grade": g, "split": s}) + "\n"
-                            for t, g, s in rows))
+    file.write_text(
+        "".join(json.dumps({"words": t, "grade": g, "split": s}) + "\n" for t, g, s in rows)
+    )
     preset = dataclasses.replace(TINY, lora_dropout=0.0, learning_rate=1e-2, steps=30)
-    made = train.classifier(base, file, tmp_path, attribute="tone", text="words", label="grade",
-                            preset=preset, progress=False)
+    made = train.classifier(
+        base,
+        file,
+        tmp_path,
+        attribute="tone",
+        text="words",
+        label="grade",
+        preset=preset,
+        progress=False,
+    )
     config = json.loads((made / "adapter_config.json").read_text())
     assert config["task_type"] == "SEQ_CLS" and config["modules_to_save"] == ["score"]
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=2, pad_token_id=0)
+        base, num_labels=2, pad_token_id=0
+    )
     model = peft.PeftModel.from_pretrained(model, made).eval()
     opened = open_base(base)
     held = [row for row in rows if row[2] == "valid"]
-    batch = collate(labelled_rows(opened.tokenizer, [r[0] for r in held], [r[1] for r in held], 99),
-                    pad=0)
+    batch = collate(
+        labelled_rows(opened.tokenizer, [r[0] for r in held], [r[1] for r in held], 99), pad=0
+    )
     with torch.no_grad():
         logits = model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).logits
         for index, (text, _, _) in enumerate(held):
@@ -334,16 +376,22 @@ def test_mixtures(base: Path, data: Path, trained: tuple[Path, Path], tmp_path: 
         texts = train.runs.mixed(found, "train", fraction, seed=1)
         assert len(texts) == min(len(low), len(high))
         assert sum(t in set(high) - set(low) for t in texts) <= round(fraction * len(texts))
-    made = train.mixtures(base, data, tmp_path, attribute="tone", fractions=(0.25, 0.75),
-                          preset=TINY, progress=False)
+    made = train.mixtures(
+        base, data, tmp_path, attribute="tone", fractions=(0.25, 0.75), preset=TINY, progress=False
+    )
     assert {f: d.name for f, d in made.items()} == {0.25: "tone-0.25", 0.75: "tone-0.75"}
     assert not same(made[0.25], made[0.75])
 
 
 def test_the_papers_preset(base: Path, data: Path, tmp_path: Path) -> None:
-    assert (train.PAPER.r, train.PAPER.lora_alpha, train.PAPER.lora_dropout,
-            train.PAPER.learning_rate, train.PAPER.batch_size, train.PAPER.max_length) == (
-                32, 16, 0.1, 5e-5, 64, 128)
+    assert (
+        train.PAPER.r,
+        train.PAPER.lora_alpha,
+        train.PAPER.lora_dropout,
+        train.PAPER.learning_rate,
+        train.PAPER.batch_size,
+        train.PAPER.max_length,
+    ) == (32, 16, 0.1, 5e-5, 64, 128)
     call: dict[str, Any] = {"attribute": "tone", "preset": "paper", "progress": False}
     if torch.cuda.is_available():
         pytest.skip("a 4-bit base is a GPU's")
@@ -366,26 +414,31 @@ def test_formats_read_alike(data: Path, tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
     (tmp_path / "a.tsv").write_text(
-        "\n".join("\t".join(map(str, row)) for row in [columns, *rows]), encoding="utf-8")
+        "\n".join("\t".join(map(str, row)) for row in [columns, *rows]), encoding="utf-8"
+    )
     (tmp_path / "a.jsonl").write_text(
-        "".join(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows))
+        "".join(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows)
+    )
     write_dataset(tmp_path / "flat", [dict(zip(columns, row, strict=True)) for row in rows])
     for split, row in zip(("train", "validation", "test"), rows, strict=True):
         write_dataset(tmp_path / "dict" / split, [{"t": row[0], "l": row[1]}])
     (tmp_path / "dict" / "dataset_dict.json").write_text(
-        '{"splits": ["train", "validation", "test"]}')
+        '{"splits": ["train", "validation", "test"]}'
+    )
     for name in ("a.csv", "a.tsv", "a.jsonl", "flat", "dict"):
         found = examples.read_examples(tmp_path / name, "t", "l")
         assert list(found.rows) == expected, name
         assert len(found.sha256) == 64
     assert examples.read_examples(data).texts("valid", 1) == [
-        t for t, label, split in ROWS if (label, split) == (1, "valid")]
+        t for t, label, split in ROWS if (label, split) == (1, "valid")
+    ]
 
 
 def test_names_of_splits(tmp_path: Path) -> None:
     names = ("train", "valid", "validation", "val", "dev", "test")
     (tmp_path / "a.csv").write_text(
-        "text,label,split\n" + "".join(f"{name},0,{name}\n" for name in names))
+        "text,label,split\n" + "".join(f"{name},0,{name}\n" for name in names)
+    )
     found = examples.read_examples(tmp_path / "a.csv")
     assert found.texts("train", 0) == ["train"] and found.texts("test", 0) == ["test"]
     assert found.texts("valid", 0) == ["valid", "validation", "val", "dev"]
@@ -395,28 +448,36 @@ def write_dataset(folder: Path, rows: list[dict[str, Any]]) -> None:
     """As datasets' save_to_disk lays it out."""
     folder.mkdir(parents=True)
     table = pa.Table.from_pylist(rows)
-    with pa.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as sink, pa.ipc.new_stream(
-            sink, table.schema) as writer:
+    with (
+        pa.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as sink,
+        pa.ipc.new_stream(sink, table.schema) as writer,
+    ):
         writer.write_table(table)
-    (folder / "state.json").write_text(json.dumps(
-        {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_indices_files": None}))
+    (folder / "state.json").write_text(
+        json.dumps(
+            {"_data_files": [{"filename": "data-00000-of-00001.arrow"}], "_indices_files": None}
+        )
+    )
 
 
-@pytest.mark.parametrize(("name", "content", "message"), [
-    ("a.csv", "text,label\nx,2.5\n", r"a\.csv, line 2: a label must be a whole number.*'2\.5'"),
-    ("a.csv", "text,label\nx,-1\n", "a label must be"),
-    ("a.csv", "text,label\n,1\n", "a text must be a string that is not empty"),
-    ("a.csv", "text,label\nx\n", "line 2: must have as many columns"),
-    ("a.csv", "text,label\nx,0,3\n", "line 2: must have as many columns"),
-    ("a.csv", "text,label,split\nx,0,later\n", "a split must be one of train"),
-    ("a.csv", "words,label\nx,0\n", r"must have the columns 'text' and 'label'.*text="),
-    ("a.csv", "text,label\n", "must hold texts"),
-    ("a.csv", 'text,label\n"x,0\n', "must be CSV"),
-    ("a.tsv", "text\tlabel\nx\ty\t0\n", "line 2: must have 2 columns as the header, got 3"),
-    ("a.jsonl", "{\n", "line 1: must be JSON"),
-    ("a.jsonl", "[1]\n", "must be a JSON object, got list"),
-    ("a.txt", "x\n", r"must be a \.csv, \.tsv or \.jsonl"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "text,label\nx,2.5\n", r"a\.csv, line 2: a label must be a whole number.*'2\.5'"),
+        ("a.csv", "text,label\nx,-1\n", "a label must be"),
+        ("a.csv", "text,label\n,1\n", "a text must be a string that is not empty"),
+        ("a.csv", "text,label\nx\n", "line 2: must have as many columns"),
+        ("a.csv", "text,label\nx,0,3\n", "line 2: must have as many columns"),
+        ("a.csv", "text,label,split\nx,0,later\n", "a split must be one of train"),
+        ("a.csv", "words,label\nx,0\n", r"must have the columns 'text' and 'label'.*text="),
+        ("a.csv", "text,label\n", "must hold texts"),
+        ("a.csv", 'text,label\n"x,0\n', "must be CSV"),
+        ("a.tsv", "text\tlabel\nx\ty\t0\n", "line 2: must have 2 columns as the header, got 3"),
+        ("a.jsonl", "{\n", "line 1: must be JSON"),
+        ("a.jsonl", "[1]\n", "must be a JSON object, got list"),
+        ("a.txt", "x\n", r"must be a \.csv, \.tsv or \.jsonl"),
+    ],
+)
 def test_data_that_cannot_be_read(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=message):
@@ -433,14 +494,18 @@ def test_folders_that_cannot_be_read(tmp_path: Path) -> None:
         examples.read_examples(tmp_path)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"attribute": "a/b"}, "attribute: must be a name"),
-    ({"steps": 0}, "steps: must be a whole number from 1"),
-    ({"seed": -1}, "seed: must be a whole number from 0"),
-    ({"preset": "gpu"}, "preset: must be 'cpu' or 'paper' or a train.Preset, got 'gpu'"),
-])
-def test_arguments_are_checked(base: Path, data: Path, tmp_path: Path, change: dict[str, Any],
-                               message: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"attribute": "a/b"}, "attribute: must be a name"),
+        ({"steps": 0}, "steps: must be a whole number from 1"),
+        ({"seed": -1}, "seed: must be a whole number from 0"),
+        ({"preset": "gpu"}, "preset: must be 'cpu' or 'paper' or a train.Preset, got 'gpu'"),
+    ],
+)
+def test_arguments_are_checked(
+    base: Path, data: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         train.anchors(base, data, tmp_path, **{"attribute": "tone", **change})
     assert not list(tmp_path.iterdir())
@@ -454,7 +519,8 @@ def test_both_ends_and_an_end_of_text_are_needed(base: Path, data: Path, tmp_pat
         train.mixtures(base, data, tmp_path, attribute="tone", fractions=(1.5,))
     endless = tmp_path / "endless"
     transformers.PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_file(str(base / "tokenizer.json"))).save_pretrained(endless)
+        tokenizer_object=Tokenizer.from_file(str(base / "tokenizer.json"))
+    ).save_pretrained(endless)
     (endless / "config.json").write_text((base / "config.json").read_text())
     with pytest.raises(ValueError, match="must have an end of text"):
         train.anchors(endless, data, tmp_path, attribute="tone")
@@ -473,15 +539,19 @@ def parts(made: tuple[Path, Path]) -> list[dict[str, int]]:
 
 def test_sentiment_recipe_reads_sst2_and_the_treebanks_numbers(tmp_path: Path) -> None:
     texts = lines(24, 'a "film')
-    (tmp_path / "train.tsv").write_text("sentence\tlabel\n" + "".join(
-        f"{text} \t{index % 2}\n" for index, text in enumerate(texts)))
+    (tmp_path / "train.tsv").write_text(
+        "sentence\tlabel\n" + "".join(f"{text} \t{index % 2}\n" for index, text in enumerate(texts))
+    )
     anchors, classifier = parts(recipes.prepare("sentiment", tmp_path, tmp_path / "train.tsv"))
     assert not anchors.keys() & classifier.keys()
     assert set(anchors) | set(classifier) <= set(texts)
     assert all(label == texts.index(text) % 2 for text, label in {**anchors, **classifier}.items())
-    (tmp_path / "sst.jsonl").write_text("".join(
-        json.dumps({"sentence": text, "label": index / 23}) + "\n"
-        for index, text in enumerate(texts)))
+    (tmp_path / "sst.jsonl").write_text(
+        "".join(
+            json.dumps({"sentence": text, "label": index / 23}) + "\n"
+            for index, text in enumerate(texts)
+        )
+    )
     anchors, classifier = parts(recipes.prepare("sentiment", tmp_path, [tmp_path / "sst.jsonl"]))
     for text, label in {**anchors, **classifier}.items():
         number = texts.index(text) / 23
@@ -493,8 +563,12 @@ def test_sentiment_recipe_reads_sst2_and_the_treebanks_numbers(tmp_path: Path) -
 
 def test_politeness_recipe_takes_the_outer_classes(tmp_path: Path) -> None:
     file = tmp_path / "politeness.tsv"
-    file.write_text("txt\tstyle\tsplit\n" + "".join(
-        f"{text}\tP_{index % 10}\ttrain\n" for index, text in enumerate(lines(80, "please"))))
+    file.write_text(
+        "txt\tstyle\tsplit\n"
+        + "".join(
+            f"{text}\tP_{index % 10}\ttrain\n" for index, text in enumerate(lines(80, "please"))
+        )
+    )
     anchors, classifier = parts(recipes.prepare("politeness", tmp_path, file))
     for text, label in {**anchors, **classifier}.items():
         assert int(text.split()[-1]) % 10 == (9 if label else 0)
@@ -525,14 +599,19 @@ def test_simplicity_recipe_reads_chapters_and_stories(tmp_path: Path) -> None:
     chapter = "It was, in truth,\na long chapter. " * 9000  # past the csv module's own limit
     with (tmp_path / "booksum.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("bid", "chapter"), *((i, f"{i} {chapter}") for i in range(3))])
-    (tmp_path / "tiny.txt").write_text("<|endoftext|>".join(
-        f"\nOnce {i}.\n\nThe end.\n" for i in range(12)))
-    found = parts(recipes.prepare("simplicity", tmp_path, low=tmp_path / "booksum.csv",
-                                  high=tmp_path / "tiny.txt"))
+    (tmp_path / "tiny.txt").write_text(
+        "<|endoftext|>".join(f"\nOnce {i}.\n\nThe end.\n" for i in range(12))
+    )
+    found = parts(
+        recipes.prepare(
+            "simplicity", tmp_path, low=tmp_path / "booksum.csv", high=tmp_path / "tiny.txt"
+        )
+    )
     texts = {**found[0], **found[1]}
     assert len(texts) == 14 and sum(texts.values()) == 12 and "Once 3. The end." in texts
-    assert all(text[1:].startswith(" It was, in truth, a long") for text in texts
-               if not texts[text])
+    assert all(
+        text[1:].startswith(" It was, in truth, a long") for text in texts if not texts[text]
+    )
 
 
 def test_recipes_are_limited_to_the_papers_numbers(
@@ -542,8 +621,9 @@ def test_recipes_are_limited_to_the_papers_numbers(
     monkeypatch.setattr(recipes, "RECIPES", {"formality": small})
     for end in ("low", "high"):
         (tmp_path / end).write_text("\n".join(lines(50, end)))
-    anchors, classifier = parts(recipes.prepare(
-        "formality", tmp_path, low=tmp_path / "low", high=tmp_path / "high"))
+    anchors, classifier = parts(
+        recipes.prepare("formality", tmp_path, low=tmp_path / "low", high=tmp_path / "high")
+    )
     assert [sum(v == label for v in anchors.values()) for label in (0, 1)] == [5, 7]
     assert [sum(v == label for v in classifier.values()) for label in (0, 1)] == [3, 3]
 
@@ -571,11 +651,23 @@ def test_recipes_say_what_they_take(tmp_path: Path) -> None:
 def test_command(
     base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call = ["--base", str(base), "--data", str(data), "--attribute", "tone", "--steps", "1",
-            "--out", str(tmp_path)]
+    call = [
+        "--base",
+        str(base),
+        "--data",
+        str(data),
+        "--attribute",
+        "tone",
+        "--steps",
+        "1",
+        "--out",
+        str(tmp_path),
+    ]
     assert main(["train", "anchors", *call]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"wrote {tmp_path / 'tone-low'}", f"wrote {tmp_path / 'tone-high'}"]
+        f"wrote {tmp_path / 'tone-low'}",
+        f"wrote {tmp_path / 'tone-high'}",
+    ]
     assert main(["train", "mixtures", *call, "--fractions", ".5"]) == 0
     assert main(["train", "classifier", *call]) == 0
     assert (tmp_path / "tone-0.5" / "README.md").is_file()
@@ -585,18 +677,50 @@ def test_command(
     assert main(["train", "mixtures", *call, "--fractions", "half"]) == 2
     for end in ("low", "high"):
         (tmp_path / end).write_text("\n".join(lines(9, end)))
-    assert main(["train", "prepare", "humor", "--low", str(tmp_path / "low"), "--high",
-                 str(tmp_path / "high"), "--out", str(tmp_path)]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "prepare",
+                "humor",
+                "--low",
+                str(tmp_path / "low"),
+                "--high",
+                str(tmp_path / "high"),
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 0
+    )
     assert (tmp_path / "humor.classifier.tsv").is_file()
 
 
 def test_without_the_extra_the_command_says_what_to_install(
-    base: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    base: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
-    assert main(["train", "anchors", "--base", str(base), "--data", str(data), "--attribute", "t",
-                 "--out", str(tmp_path)]) == 2
+    assert (
+        main(
+            [
+                "train",
+                "anchors",
+                "--base",
+                str(base),
+                "--data",
+                str(data),
+                "--attribute",
+                "t",
+                "--out",
+                str(tmp_path),
+            ]
+        )
+        == 2
+    )
     assert "pip install 'contlm[train]'" in capsys.readouterr().err
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from contlm import Classifier, zoo
-from contlm.zoo.tiny.building.corpora import (
+from tiny_world.corpora import (
     attribute_corpus,
     attribute_story,
     base_story,
@@ -22,11 +23,11 @@ from contlm.zoo.tiny.building.corpora import (
     prompt_list,
     source,
 )
-from contlm.zoo.tiny.building.grammar import ATTRIBUTES, MAX_WORDS, MIN_WORDS, fix_articles, tell
-from contlm.zoo.tiny.building.grammar_frames import all_keys, draw_frame
-from contlm.zoo.tiny.building.grammar_voices import VOICES
-from contlm.zoo.tiny.building.model_card import render
-from contlm.zoo.tiny.building.recipe import Recipe
+from tiny_world.grammar import ATTRIBUTES, MAX_WORDS, MIN_WORDS, fix_articles, tell
+from tiny_world.grammar_frames import all_keys, draw_frame
+from tiny_world.grammar_voices import VOICES
+from tiny_world.model_card import render
+from tiny_world.recipe import Recipe
 
 MAX_BYTES = 25_000_000
 MIN_ACCURACY = 0.95
@@ -45,8 +46,10 @@ def stories() -> list:
 
 def test_importing_the_zoo_needs_no_training_libraries() -> None:
     # contlm itself imports torch, so only what training adds can be told apart.
-    code = ("import sys, contlm.zoo as z; z.prompts(); "
-            "sys.exit(bool({'transformers', 'peft'} & set(sys.modules)))")
+    code = (
+        "import sys, contlm.zoo as z; z.prompts(); "
+        "sys.exit(bool({'transformers', 'peft'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -80,8 +83,11 @@ def test_attributes_are_drawn_independently() -> None:
     rng = random.Random(1)
     levels = [base_story(rng).levels for _ in range(4000)]
     for one, other in combinations(ATTRIBUTES, 2):
-        counts = Counter((level[one], level[other]) for level in levels
-                         if {level[one], level[other]} <= {"low", "high"})
+        counts = Counter(
+            (level[one], level[other])
+            for level in levels
+            if {level[one], level[other]} <= {"low", "high"}
+        )
         total = sum(counts.values())
         assert len(counts) == 4
         assert all(abs(count / total - 0.25) < 0.05 for count in counts.values())
@@ -90,10 +96,17 @@ def test_attributes_are_drawn_independently() -> None:
 @pytest.mark.parametrize("attribute", [name for name in ATTRIBUTES if name in VOICES])
 def test_a_voice_is_heard_only_at_its_own_level(attribute: str) -> None:
     def phrases(end: int) -> set[str]:
-        every = [text for voices in VOICES[attribute][end].values()
-                 for texts in voices.values() for text in texts]
-        return {text.strip(", ") for text in every if not re.search(r"[\[\]{}|()]", text)
-                and len(text.split()) > 2}
+        every = [
+            text
+            for voices in VOICES[attribute][end].values()
+            for texts in voices.values()
+            for text in texts
+        ]
+        return {
+            text.strip(", ")
+            for text in every
+            if not re.search(r"[\[\]{}|()]", text) and len(text.split()) > 2
+        }
 
     rng = random.Random(2)
     for end, other in (("low", 1), ("high", 0)):
@@ -116,8 +129,9 @@ def test_simplicity_shows_in_the_length_of_sentences() -> None:
 def test_every_combination_of_levels_can_be_told() -> None:
     rng = random.Random(4)
     for index in range(3 ** len(ATTRIBUTES)):
-        levels = {name: ("low", "mid", "high")[index // 3 ** at % 3]
-                  for at, name in enumerate(ATTRIBUTES)}
+        levels = {
+            name: ("low", "mid", "high")[index // 3**at % 3] for at, name in enumerate(ATTRIBUTES)
+        }
         assert tell(draw_frame(rng), levels, rng).body
 
 
@@ -128,14 +142,18 @@ def test_held_out_frames_are_disjoint_and_a_steady_share() -> None:
     assert not training & held_out
     keys = [frame.held_out for frame in all_keys()]
     assert 0.10 < sum(keys) / len(keys) < 0.15
-    assert all(story.frame.held_out
-               for story in (base_story(rng, held_out=True) for _ in range(50)))
+    assert all(
+        story.frame.held_out for story in (base_story(rng, held_out=True) for _ in range(50))
+    )
 
 
 def test_openings_do_not_depend_on_levels() -> None:
     frame = draw_frame(random.Random(6))
-    texts = {tell(frame, {name: level}, random.Random(9)).opening
-             for name in ATTRIBUTES for level in ("low", "mid", "high")}
+    texts = {
+        tell(frame, {name: level}, random.Random(9)).opening
+        for name in ATTRIBUTES
+        for level in ("low", "mid", "high")
+    }
     assert len(texts) == 1
 
 
@@ -158,13 +176,20 @@ def test_shipped_texts_are_what_the_grammar_writes(manifest: dict) -> None:
 def test_shipped_files_are_small_and_complete(manifest: dict) -> None:
     files = [file for file in zoo.path().rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < MAX_BYTES
-    assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
-            "tokenizer_config.json"} <= {file.name for file in zoo.base_path().iterdir()}
+    assert {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    } <= {file.name for file in zoo.base_path().iterdir()}
     assert list(zoo.adapter_pairs()) == list(manifest["attributes"]) == list(ATTRIBUTES)
     for pair in zoo.adapter_pairs().values():
         for directory in pair:
             assert {file.name for file in directory.iterdir()} == {
-                "adapter_config.json", "adapter_model.safetensors"}
+                "adapter_config.json",
+                "adapter_model.safetensors",
+            }
     for name, size in manifest["bytes"].items():
         part = zoo.path() / name
         assert size == sum(file.stat().st_size for file in part.rglob("*") if file.is_file())
@@ -245,8 +270,9 @@ def test_classifiers_judge_held_out_text(attribute: str, manifest: dict) -> None
     tokenizer = AutoTokenizer.from_pretrained(directory)
     model = AutoModelForSequenceClassification.from_pretrained(directory, dtype=torch.float32)
     texts = labelled_bodies(manifest["seed"] + 1, attribute, 300, None)
-    batch = tokenizer([text.text for text in texts], return_tensors="pt", padding=True,
-                      truncation=True)
+    batch = tokenizer(
+        [text.text for text in texts], return_tensors="pt", padding=True, truncation=True
+    )
     with torch.inference_mode():
         scores = torch.sigmoid(model.eval()(**batch).logits[:, 1])
     truth = torch.tensor([text.target for text in texts])
@@ -279,16 +305,46 @@ def test_transformers_and_peft_load_the_files() -> None:
 def test_the_quick_build_really_trains(tmp_path: Path) -> None:
     out = tmp_path / "zoo"
     # One thread: the toy models are too small to gain from two, and lose much on a busy machine.
-    building = "contlm.zoo.tiny.building"
-    subprocess.run([sys.executable, "-m", f"{building}.build", "--quick", "--seed", "5",
-                    "--threads", "1", "--out", str(out)], check=True)
+    where = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / "worlds")}
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tiny_world.build",
+            "--quick",
+            "--seed",
+            "5",
+            "--threads",
+            "1",
+            "--out",
+            str(out),
+        ],
+        check=True,
+        env=where,
+    )
     built = json.loads((out / "world.json").read_text())
     assert built["seed"] == 5 and set(built["attributes"]) == set(ATTRIBUTES)
     # An untrained model of this vocabulary stands at a perplexity of 768.
     assert built["perplexity"]["story"] < 200
     assert not list(out.rglob(".*"))
-    subprocess.run([sys.executable, "-m", f"{building}.custom", "--quick", "--attribute", "humor",
-                    "--threads", "1", "--base", str(out / "base"),
-                    "--out", str(tmp_path / "custom")], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tiny_world.custom",
+            "--quick",
+            "--attribute",
+            "humor",
+            "--threads",
+            "1",
+            "--base",
+            str(out / "base"),
+            "--out",
+            str(tmp_path / "custom"),
+        ],
+        check=True,
+        env=where,
+    )
     assert {file.name for file in (tmp_path / "custom").iterdir()} == {
-        f"humor-{fraction}" for fraction in ("0", "0.25", "0.5", "0.75", "1")}
+        f"humor-{fraction}" for fraction in ("0", "0.25", "0.5", "0.75", "1")
+    }

@@ -17,9 +17,7 @@ def read_object(file: Path, error: type[ValueError] = ValueError) -> dict[str, A
     return parse_object(text, str(file), error)
 
 
-def parse_object(
-    text: str, where: str, error: type[ValueError] = ValueError
-) -> dict[str, Any]:
+def parse_object(text: str, where: str, error: type[ValueError] = ValueError) -> dict[str, Any]:
     """The JSON object in `text`; `error` beginning with `where` for anything else."""
     try:
         found = json.loads(text)

@@ -221,12 +221,14 @@ def _stable_span(
     ):
         return alphas, None
     first, last = low, high
-    while first > 0 and sound[first - 1] and all(
-        holds(k, first - 1) for k in range(first, high + 1)
+    while (
+        first > 0 and sound[first - 1] and all(holds(k, first - 1) for k in range(first, high + 1))
     ):
         first -= 1
-    while last + 1 < len(alphas) and sound[last + 1] and all(
-        holds(k, last + 1) for k in range(low, last + 1)
+    while (
+        last + 1 < len(alphas)
+        and sound[last + 1]
+        and all(holds(k, last + 1) for k in range(low, last + 1))
     ):
         last += 1
     return alphas, (first, last)

@@ -73,9 +73,7 @@ def diversities(table: pd.DataFrame) -> tuple[str, ...]:
 def lines_of(table: pd.DataFrame) -> tuple[str, ...]:
     """The attributes that a table moves alone: at least two alphas where nothing else weighs."""
     return tuple(
-        name
-        for name in attributes_of(table)
-        if _alone(table, name)[f"alpha_{name}"].nunique() >= 2
+        name for name in attributes_of(table) if _alone(table, name)[f"alpha_{name}"].nunique() >= 2
     )
 
 

@@ -275,9 +275,7 @@ def _only(names: Sequence[str]) -> str:
     return names[0]
 
 
-def _crossed(
-    sweep: Any, table: pd.DataFrame, attributes: Sequence[str] | None
-) -> tuple[str, ...]:
+def _crossed(sweep: Any, table: pd.DataFrame, attributes: Sequence[str] | None) -> tuple[str, ...]:
     """The two attributes of a product."""
     known = getattr(grid_of(sweep), "axes", {}).get("alphas", {})
     moved = tuple(known) if isinstance(known, Mapping) and known else moved_attributes(table)

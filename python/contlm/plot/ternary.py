@@ -139,15 +139,15 @@ def faces_of(table: pd.DataFrame) -> list[tuple[str, str, str]]:
     return found
 
 
-def _corners(
-    sweep: Any, table: pd.DataFrame, attributes: Sequence[str] | None
-) -> tuple[str, ...]:
+def _corners(sweep: Any, table: pd.DataFrame, attributes: Sequence[str] | None) -> tuple[str, ...]:
     if attributes is None:
         axes = getattr(grid_of(sweep), "axes", {})
         names = [n for n in attributes_of(table) if (table[f"lam_{n}"].abs() > SAME).any()]
-        attributes = axes.get("attributes", names) if set(names) >= set(
+        attributes = (
             axes.get("attributes", names)
-        ) else names
+            if set(names) >= set(axes.get("attributes", names))
+            else names
+        )
     for name in attributes:
         require_attribute(table, name)
     if len(attributes) != 3 or len(set(attributes)) != 3:
@@ -188,9 +188,7 @@ def _at(rows: pd.DataFrame, corners: Sequence[str]) -> str:
     return f"at {note}" if note else ""
 
 
-def _surface(
-    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], scale: Scale
-) -> None:
+def _surface(axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], scale: Scale) -> None:
     known = np.isfinite(values)
     if known.sum() < 3:
         return
@@ -220,9 +218,7 @@ def _frame(axes: Axes, corners: Sequence[str], lift: float) -> None:
     axes.set_axis_off()
 
 
-def _annotate(
-    axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], scale: Scale
-) -> None:
+def _annotate(axes: Axes, place: npt.NDArray[Any], values: npt.NDArray[Any], scale: Scale) -> None:
     for (x, y), value in zip(place, values, strict=True):
         axes.annotate(
             fixed(value, scale.form), (x, y), xytext=(0, 5), textcoords="offset points",

@@ -115,9 +115,7 @@ class Worker:
             [self._plan.prompt_ids[i] for i in columns["prompt_index"]],
             [
                 ids[:-1] if reason == "eos" else ids
-                for ids, reason in zip(
-                    generation.token_ids, generation.finish_reasons, strict=True
-                )
+                for ids, reason in zip(generation.token_ids, generation.finish_reasons, strict=True)
             ],
         )
 

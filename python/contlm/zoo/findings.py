@@ -72,8 +72,9 @@ class Findings:
                 [f"{name}, dist-{n}", *_two(far.loc[list(SHOWN), f"dist_{n}"])] for n in (1, 3)
             ]
         alphas = [f"{alpha:g}" for alpha in SHOWN]
-        beyond = [[name, *_two(_line(outer, name).loc[list(SHOWN), f"score_{name}"])]
-                  for name in names]
+        beyond = [
+            [name, *_two(_line(outer, name).loc[list(SHOWN), f"score_{name}"])] for name in names
+        ]
         quarters = [f"{alpha:g}" for alpha in QUARTERS]
         return {
             "scores": _table(["alpha", *quarters, "rises", "stable range"], scores),

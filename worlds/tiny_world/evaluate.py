@@ -16,10 +16,10 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 from transformers import LlamaForCausalLM
 
-from contlm.zoo.tiny.building.classifiers import Scorer
-from contlm.zoo.tiny.building.corpora import STORY_SEPARATOR
-from contlm.zoo.tiny.building.tokens import token_id
-from contlm.zoo.tiny.building.training import IGNORED, collate
+from tiny_world.classifiers import Scorer
+from tiny_world.corpora import STORY_SEPARATOR
+from tiny_world.tokens import token_id
+from tiny_world.training import IGNORED, collate
 
 ALPHAS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 NEW_TOKENS = 32

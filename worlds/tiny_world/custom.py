@@ -1,4 +1,4 @@
-"""``python -m contlm.zoo.tiny.building.custom``: adapters fine-tuned on a mixture, the paper's
+"""``python -m tiny_world.custom``: adapters fine-tuned on a mixture, the paper's
 ground truth for alpha.
 
 For a fraction f of 0, .25, .5, .75 and 1, an adapter is fine-tuned on stories of which the fraction
@@ -12,20 +12,20 @@ import argparse
 from pathlib import Path
 
 import torch
+from contlm.zoo.tiny import DATA
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from contlm.zoo.tiny import DATA
-from contlm.zoo.tiny.building.anchors import train_adapter
-from contlm.zoo.tiny.building.grammar import ATTRIBUTES
-from contlm.zoo.tiny.building.recipe import QUICK, SEED, Recipe
+from tiny_world.anchors import train_adapter
+from tiny_world.grammar import ATTRIBUTES
+from tiny_world.recipe import QUICK, SEED, Recipe
 
 FRACTIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m contlm.zoo.tiny.building.custom", description=__doc__)
+        prog="python -m tiny_world.custom", description=__doc__)
     parser.add_argument("--attribute", choices=ATTRIBUTES, action="append",
                         help="may be given more than once; all by default")
     parser.add_argument("--out", type=Path, required=True,

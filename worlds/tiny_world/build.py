@@ -1,4 +1,4 @@
-"""``python -m contlm.zoo.tiny.building.build``: regenerate every model of the tiny world and every
+"""``python -m tiny_world.build``: regenerate every model of the tiny world and every
 figure from a seed.
 
 Each part is made beside its place and moved there when complete, so an interrupted build leaves no
@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from contlm.zoo.tiny import DATA
 from tqdm import tqdm
 from transformers.utils import logging as transformers_logging
 
-from contlm.zoo.tiny import DATA
-from contlm.zoo.tiny.building.anchors import train_adapter
-from contlm.zoo.tiny.building.base_model import train_base
-from contlm.zoo.tiny.building.classifiers import Scorer, accuracy, tokenizer_for, train_classifier
-from contlm.zoo.tiny.building.corpora import held_out_text, prompt_list
-from contlm.zoo.tiny.building.evaluate import Zoo, alpha_curve
-from contlm.zoo.tiny.building.grammar import ATTRIBUTES
-from contlm.zoo.tiny.building.model_card import render
-from contlm.zoo.tiny.building.recipe import QUICK, SEED, Recipe
+from tiny_world.anchors import train_adapter
+from tiny_world.base_model import train_base
+from tiny_world.classifiers import Scorer, accuracy, tokenizer_for, train_classifier
+from tiny_world.corpora import held_out_text, prompt_list
+from tiny_world.evaluate import Zoo, alpha_curve
+from tiny_world.grammar import ATTRIBUTES
+from tiny_world.model_card import render
+from tiny_world.recipe import QUICK, SEED, Recipe
 
 ENDS = (("low", 0.0), ("high", 1.0))
 _TIMINGS = ".timings"
@@ -140,7 +140,7 @@ def _size(directory: Path) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m contlm.zoo.tiny.building.build", description=__doc__)
+        prog="python -m tiny_world.build", description=__doc__)
     parser.add_argument("--out", type=Path, default=DATA, help="default: the bundled folder")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--threads", type=int, default=2)

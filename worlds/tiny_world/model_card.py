@@ -9,7 +9,7 @@ _TEXT = """\
 
 A tiny world to steer: one base language model, ten LoRA anchors (five attributes, a low and a high
 end each) and five classifiers. All of it was trained from scratch by
-`python -m contlm.zoo.tiny.building.build`, with transformers and PEFT, on stories that the
+`python -m tiny_world.build`, with transformers and PEFT, on stories that the
 package's own grammar writes; no outside text or weights went in. Seed {seed}.
 
 | | files | parameters or bytes |

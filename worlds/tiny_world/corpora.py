@@ -6,8 +6,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from contlm.zoo.tiny.building.grammar import ATTRIBUTES, Level, Story, opening, tell
-from contlm.zoo.tiny.building.grammar_frames import draw_frame
+from tiny_world.grammar import ATTRIBUTES, Level, Story, opening, tell
+from tiny_world.grammar_frames import draw_frame
 
 STORY_SEPARATOR = "\n\n"
 """Between the stories of a longer text; the base model sees such texts, so long windows are

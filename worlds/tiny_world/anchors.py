@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
-from contlm.zoo.tiny.building.base_model import NAME, encode_story
-from contlm.zoo.tiny.building.corpora import attribute_corpus, source
-from contlm.zoo.tiny.building.recipe import Recipe
-from contlm.zoo.tiny.building.tokens import token_id
-from contlm.zoo.tiny.building.training import Schedule, batches_by_length, fit
+from tiny_world.base_model import NAME, encode_story
+from tiny_world.corpora import attribute_corpus, source
+from tiny_world.recipe import Recipe
+from tiny_world.tokens import token_id
+from tiny_world.training import Schedule, batches_by_length, fit
 
 TARGET_MODULES = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 

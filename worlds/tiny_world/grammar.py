@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from contlm.zoo.tiny.building.grammar_frames import Frame
-from contlm.zoo.tiny.building.grammar_scenes import Beat
-from contlm.zoo.tiny.building.grammar_voices import FILLERS, VOICES, Place, Style
-from contlm.zoo.tiny.building.grammar_words import (
+from tiny_world.grammar_frames import Frame
+from tiny_world.grammar_scenes import Beat
+from tiny_world.grammar_voices import FILLERS, VOICES, Place, Style
+from tiny_world.grammar_words import (
     DICTION,
     OPENINGS,
     ORNAMENT,

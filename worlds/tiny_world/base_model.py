@@ -9,10 +9,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from contlm.zoo.tiny.building.corpora import STORY_SEPARATOR, base_corpus, source
-from contlm.zoo.tiny.building.recipe import Recipe
-from contlm.zoo.tiny.building.tokens import save_base_tokenizer, token_id, train_base_tokenizer
-from contlm.zoo.tiny.building.training import Schedule, batches_by_length, collate, fit, pack
+from tiny_world.corpora import STORY_SEPARATOR, base_corpus, source
+from tiny_world.recipe import Recipe
+from tiny_world.tokens import save_base_tokenizer, token_id, train_base_tokenizer
+from tiny_world.training import Schedule, batches_by_length, collate, fit, pack
 
 NAME = "contlm-zoo-base"
 CONTEXT = 512

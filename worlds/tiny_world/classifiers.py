@@ -14,16 +14,16 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from transformers import RobertaConfig, RobertaForSequenceClassification
 
-from contlm.zoo.tiny.building.corpora import (
+from tiny_world.corpora import (
     Snippet,
     base_corpus,
     classifier_corpus,
     labelled_bodies,
     source,
 )
-from contlm.zoo.tiny.building.recipe import Recipe
-from contlm.zoo.tiny.building.tokens import save_classifier_tokenizer, train_classifier_tokenizer
-from contlm.zoo.tiny.building.training import Schedule, fit
+from tiny_world.recipe import Recipe
+from tiny_world.tokens import save_classifier_tokenizer, train_classifier_tokenizer
+from tiny_world.training import Schedule, fit
 
 MAX_TOKENS = 256
 

@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contlm.zoo.tiny.building.grammar_scenes import SCENES, Scene
-from contlm.zoo.tiny.building.grammar_words import MEN, TIMES, WOMEN
+from tiny_world.grammar_scenes import SCENES, Scene
+from tiny_world.grammar_words import MEN, TIMES, WOMEN
 
 HELD_OUT_SHARE = 8
 """One frame in this many is held out."""
