@@ -19,7 +19,7 @@ from conftest import load_transformers
 from contlm.cli import build_parser, main
 from tiny_models import make_adapter
 
-COMMANDS = ("demo", "generate", "merge", "inspect", "report", "explore", "bench")
+COMMANDS = ("demo", "generate", "merge", "inspect", "report", "explore", "bench", "zoo")
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

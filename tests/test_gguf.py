@@ -89,6 +89,13 @@ def test_tensor_types(family: str, kind: Kind, tmp_path: Path) -> None:
     require_equal(write_gguf(tmp_path / "model.gguf", model, TOKENIZER, kind))
 
 
+def test_gpt2_with_a_head_of_its_own(tmp_path: Path) -> None:
+    """Older converters write GPT-2's head beside the embedding that it is."""
+    model = MODELS["gpt2"]()
+    head = {"output.weight": model.state_dict()["lm_head.weight"].numpy()}
+    require_equal(write_gguf(tmp_path / "model.gguf", model, TOKENIZER, extra=head))
+
+
 def test_sentencepiece(tmp_path: Path) -> None:
     """A vocabulary of pieces with scores, with a byte for what it lacks; a text begins with <s>."""
     singles = [("▁", -90.0), *((letter, -91.0 - i) for i, letter in enumerate("abehilnot"))]
