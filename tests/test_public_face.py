@@ -179,7 +179,7 @@ def test_the_command_names_the_option_that_was_meant() -> None:
 
 def test_bundled_classifiers_say_what_they_know() -> None:
     done = cli("score", "--classifier", "sentiment")
-    assert done.returncode == 0 and "know the stories of the bundled models alone" in done.stderr
+    assert done.returncode == 0 and "knows the stories of the bundled models alone" in done.stderr
 
 
 def test_demo_refuses_a_second_attribute_before_it_loads(

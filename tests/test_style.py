@@ -27,7 +27,7 @@ def run_tool(*arguments: str) -> None:
 
 
 def test_ruff() -> None:
-    rooms = ("python", "tests", "benchmarks", "notebooks")
+    rooms = ("python", "tests", "benchmarks", "notebooks", "worlds")
     run_tool("ruff", "check", "--no-cache", *(room for room in rooms if (ROOT / room).is_dir()))
 
 
