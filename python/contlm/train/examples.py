@@ -160,8 +160,7 @@ def _dataset_rows(folder: Path) -> Iterator[tuple[str, Row]]:
     state = json.loads(state_file.read_text("utf-8"))
     if state.get("_indices_files"):
         raise ValueError(
-            f"{folder}: its rows are chosen by an index file; save it again after "
-            "flatten_indices()"
+            f"{folder}: its rows are chosen by an index file; save it again after flatten_indices()"
         )
     number = 0
     for file in state["_data_files"]:

@@ -55,7 +55,7 @@ def prompts() -> list[str]:
 
 
 def heldout_text() -> str:
-    """Stories that no training corpus contains, one a paragraph; for perplexity."""
+    """Stories that no training corpus contains, one per paragraph; for perplexity."""
     return (path() / "heldout.txt").read_text(encoding="utf-8")
 
 
