@@ -67,7 +67,7 @@ class Given(NamedTuple):
 
 
 def word_tokenizer(path: Path, roberta: bool) -> None:
-    """One token a word, so that random weights write text of as many tokens as words."""
+    """One token per word, so that random weights write text of as many tokens as words."""
     import tokenizers
 
     specials = ["<s>", "<pad>", "</s>", "<unk>"]

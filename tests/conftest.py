@@ -1,4 +1,4 @@
-"""Fixtures: one tiny checkpoint and four anchors for each family, made once a session."""
+"""Fixtures: one tiny checkpoint and four anchors for each family, made once per session."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def build_case(folder: Path, family: str, dtype: torch.dtype) -> Case:
 
 @pytest.fixture(scope="session")
 def case(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Case]:
-    """case(family, dtype=torch.float32) -> Case, built once a session."""
+    """case(family, dtype=torch.float32) -> Case, built once per session."""
     made: dict[tuple[str, torch.dtype], Case] = {}
 
     def get(family: str, dtype: torch.dtype = torch.float32) -> Case:

@@ -45,7 +45,7 @@ def cached_attention(
     end: Tensor,
     scale: float,
 ) -> Tensor:
-    """q [T, Hq, D], caches [slots, Hkv, capacity, D], a range of positions a token; [T, Hq * D]."""
+    """q [T, Hq, D], caches [slots, Hkv, capacity, D], a range of keys per token; [T, Hq * D]."""
     group = q.shape[1] // k_cache.shape[1]
     rows = []
     for token, (s, b, e) in enumerate(

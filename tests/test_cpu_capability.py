@@ -1,4 +1,4 @@
-"""CONTLM_CPU_CAPABILITY is read once a process, so each reading has a process of its own."""
+"""CONTLM_CPU_CAPABILITY is read once per process, so each reading has a process of its own."""
 
 from __future__ import annotations
 

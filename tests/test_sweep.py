@@ -169,7 +169,7 @@ def test_equal_prompts_and_equal_points_draw_what_one_call_would(
 
 
 def test_blocks_of_prompts_give_what_one_call_would(text_lm: contlm.Interpolator) -> None:
-    """600 rows a point are two units; prompts far apart that are equal stay one another's
+    """600 rows per point are two units; prompts far apart that are equal stay one another's
     occurrence."""
     prompts = [f"The fox {i % 250}" for i in range(300)]
     cut = text_lm.sweep(

@@ -1,4 +1,4 @@
-// A row: one sequence on its way. It carries its own point in weight space, fixed or one a new token (a schedule).
+// A row: one sequence on its way. It carries its own point in weight space, fixed or one per new token (a schedule).
 #pragma once
 
 #include <algorithm>

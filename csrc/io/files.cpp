@@ -62,7 +62,7 @@ void AtomicFile::fail(const char* action) const {
 void AtomicFile::write(const void* data, std::size_t size) {
   const char* bytes = static_cast<const char*>(data);
   while (size > 0) {
-    // Linux writes at most 2 GiB a call.
+    // Linux writes at most 2 GiB per call.
     const ssize_t wrote = ::write(descriptor_, bytes, std::min<std::size_t>(size, std::size_t{1} << 30));
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0) fail("write");

@@ -125,7 +125,7 @@ double self_bleu(std::span<const std::string_view> texts, std::span<const std::i
   for (const std::vector<std::size_t>& members : groups)
     CONTLM_CHECK(members.size() >= 2, ValueError,
                  "texts: every prompt must have two texts to compare, got one for prompt ", group[members.front()],
-                 "; generate more a prompt, or use per=\"corpus\"");
+                 "; generate more per prompt, or use per=\"corpus\"");
   return mean_over(groups, [&] {
     return [&](const std::vector<std::size_t>& members) { return Group(texts, members).self_bleu(n); };
   });

@@ -19,8 +19,7 @@ TORCH_LIBRARY(contlm, library) {
       "write_kv_(Tensor k, Tensor v, Tensor(a!) k_cache, Tensor(b!) v_cache, Tensor slot, Tensor position) -> ()");
   library.def(
       "cached_attention(Tensor q, Tensor k_cache, Tensor v_cache, Tensor slot, Tensor key_begin, Tensor key_end, float "
-      "scale)"
-      " -> Tensor");
+      "scale) -> Tensor");
   library.def("silu_mul(Tensor gate, Tensor up) -> Tensor");
   library.def("target_nll(Tensor logits, Tensor targets) -> Tensor");
   library.def(

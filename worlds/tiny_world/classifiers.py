@@ -1,4 +1,4 @@
-"""Small RoBERTa classifiers, one an attribute; their score is the sigmoid of the class-1 logit."""
+"""Small RoBERTa classifiers, one per attribute; their score is the sigmoid of the class-1 logit."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Zoo:
 
     @torch.inference_mode()
     def perplexity(self, text: str) -> float:
-        """exp of the mean loss a token, every story by itself behind ``<bos>``."""
+        """exp of the mean loss per token, every story by itself behind ``<bos>``."""
         stories = [part.strip() for part in text.split(STORY_SEPARATOR) if part.strip()]
         loss, count = 0.0, 0
         for at in range(0, len(stories), 32):

@@ -44,7 +44,7 @@ attribute, the other attributes random or silent.
 
 ## Figures
 
-Perplexity of the base model on `heldout.txt`: {ppl_story:.2f} a token story by story,
+Perplexity of the base model on `heldout.txt`: {ppl_story:.2f} per token story by story,
 {ppl_window:.2f} in windows of 512 tokens (exp of the mean window loss).
 
 Classifier accuracy on held-out text, low against high, {accuracy_count} texts each:

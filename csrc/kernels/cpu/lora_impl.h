@@ -1,5 +1,5 @@
 // scale_lora_ over rows. Ranks of one anchor are usually neighbours, so most vectors of ranks share one coefficient:
-// that is found out once a panel of ranks, and the rows then run over the panel.
+// that is found out once per panel of ranks, and the rows then run over the panel.
 #pragma once
 
 #include "kernels/cpu/vec.h"

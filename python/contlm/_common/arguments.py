@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+from contlm._common.json_text import as_json_value
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -89,3 +91,22 @@ def suggests_arguments(call: Callable[P, T]) -> Callable[P, T]:
         return call(*args, **kwargs)
 
     return checked
+
+
+def with_defaults(
+    what: str,
+    call: Callable[..., Any],
+    known: Sequence[str],
+    given: Mapping[str, Any] | None,
+    beside: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The arguments `known` of `call`, defaults from its own signature. beside: names that the
+    caller takes elsewhere, and that an unknown one may have meant."""
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{what}: must be a dict of {', '.join(known)}, got {given!r}")
+    for name in given:
+        if name not in known:
+            raise unknown_argument(what, str(name), [*beside, *known])
+    parameters = inspect.signature(call).parameters
+    return {n: as_json_value(n, given.get(n, parameters[n].default)) for n in known}

@@ -1,9 +1,9 @@
-"""JSON from files that anybody may have written: whatever is wrong with one is an error that names
-it."""
+"""JSON: from files that anybody may have written, with errors that name them, and of arguments."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +28,16 @@ def parse_object(text: str, where: str, error: type[ValueError] = ValueError) ->
     if not isinstance(found, dict):
         raise error(f"{where}: must be a JSON object, got {type(found).__name__}")
     return found
+
+
+def as_json_value(what: str, value: Any) -> Any:
+    """`value` in JSON's own types: arrays and tensors as lists, numpy's numbers as Python's."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, tuple | list):
+        return [as_json_value(what, item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): as_json_value(what, item) for key, item in value.items()}
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise TypeError(f"{what}: must be text, numbers or lists of them, got {type(value).__name__}")

@@ -106,7 +106,7 @@ def positions(
     """Where the base, the anchors and the models between each pair lie: MDS of their Frobenius
     distances (the paper's Fig. 31).
 
-    One row a model: its name, mds_1 ... mds_dim, attribute and alpha; the base comes first, as
+    One row per model: its name, mds_1 ... mds_dim, attribute and alpha; the base comes first, as
     "base" with attribute "" and alpha NaN. step: between neighbouring alphas; it must divide 1.
     method: of `mds`. Near-orthogonal anchors need as many dimensions as there are: all models of an
     attribute fall on one point of the first classical axes, which is why "stress" is the default.

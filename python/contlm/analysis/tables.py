@@ -1,6 +1,6 @@
 """Reading a sweep's tables: which attributes, scores and lines stand in them.
 
-A *summary* has one row a point: `alpha_<attr>` and `lam_<attr>` (NaN and 0 where a point does not
+A *summary* has one row per point: `alpha_<attr>` and `lam_<attr>` (NaN and 0 where a point does not
 name the attribute), `score_<attr>` with `score_<attr>_sem`, `perplexity`, `base_perplexity`,
 `dist_1` ... A *frame* has one row per text. Both are what `contlm.Sweep` holds; everything here
 takes either.
@@ -22,7 +22,7 @@ SAME = 1e-9
 
 
 def summary_of(source: Any) -> pd.DataFrame:
-    """One row a point of a Sweep, of a summary, or of a frame of texts (whose scores are averaged).
+    """One row per point of a Sweep, of a summary or of a frame of texts (scores are then averaged).
 
     TypeError for anything else.
     """
@@ -78,7 +78,7 @@ def lines_of(table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def line_of(table: pd.DataFrame, attribute: str) -> pd.DataFrame:
-    """The rows that differ in one attribute's alpha alone, by rising alpha, one row an alpha.
+    """The rows that differ in one attribute's alpha alone, by rising alpha, one row per alpha.
 
     These are the rows where no other attribute has a lambda or, where there is none such, all rows,
     if they agree in all else. ValueError where they do not.

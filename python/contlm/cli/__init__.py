@@ -1,4 +1,4 @@
-"""The contlm command: one file a subcommand, each with `add_parser` and `run`."""
+"""The contlm command: one file per subcommand, each with `add_parser` and `run`."""
 
 from __future__ import annotations
 

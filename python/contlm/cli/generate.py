@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
     add_model_arguments(parser)
     add_point_arguments(parser)
     parser.add_argument("--max-new-tokens", type=int, default=32)
-    parser.add_argument("--samples", type=int, default=1, help="texts a prompt (default: 1)")
+    parser.add_argument("--samples", type=int, default=1, help="texts per prompt (default: 1)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest token each time")
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--top-k", type=int, default=0)

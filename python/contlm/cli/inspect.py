@@ -40,7 +40,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("adapter", metavar="ADAPTER", help="an adapter's directory or hub id")
     parser.add_argument("--base", metavar="DIR", help="check it against this base model too")
-    parser.add_argument("--modules", action="store_true", help="one line a module, not a kind")
+    parser.add_argument("--modules", action="store_true", help="one line per module, not per kind")
     parser.set_defaults(run=run)
 
 

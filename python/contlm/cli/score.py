@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "file",
         nargs="?",
-        help="a text a line, or a .csv or .parquet table (default: lines of stdin)",
+        help="one text per line, or a .csv or .parquet table (default: lines of stdin)",
     )
     parser.add_argument(
         "--classifier",

@@ -117,8 +117,8 @@ async def _body(request: Request) -> Any:
 
 
 async def _lines(session: Session, settings: Settings) -> AsyncIterator[str]:
-    """A run's events, one a line. When the visitor goes away, starlette closes this, which cancels
-    the run."""
+    """A run's events, one per line. When the visitor goes away, starlette closes this, which
+    cancels the run."""
     loop = asyncio.get_running_loop()
     events: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
     run = session.start(settings)

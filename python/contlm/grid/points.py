@@ -104,8 +104,8 @@ class Grid(Sequence[Point]):
         return f"<p><b>{html.escape(repr(self))}</b></p>{shown}{tail}"
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a point: point, alpha_<attribute>..., lam_<attribute>...; alpha is NaN and lam 0
-        where a point does not name the attribute."""
+        """One row per point: point, alpha_<attribute>..., lam_<attribute>...; alpha is NaN and lam
+        0 where a point does not name the attribute."""
         import pandas as pd
 
         columns = point_columns(self._points, self.attributes)

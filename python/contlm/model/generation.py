@@ -80,7 +80,7 @@ class Generation:
         return (self[row] for row in range(len(self)))
 
     def to_frame(self) -> pd.DataFrame:
-        """One line a row: prompt_index, sample, alpha_*, lam_*, finish_reason, new_tokens and
+        """One line per row: prompt_index, sample, alpha_*, lam_*, finish_reason, new_tokens and
         text."""
         import pandas as pd
 

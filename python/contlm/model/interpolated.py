@@ -226,7 +226,7 @@ class InterpolatedModel:
         coeffs: npt.ArrayLike | None = None,
         mode: str = "auto",
     ) -> torch.Tensor:
-        """Logits [B, T, V] float32 of input_ids [B, T] at a point, or at one point a row.
+        """Logits [B, T, V] float32 of input_ids [B, T] at a point, or at one point per row.
 
         attention_mask: [B, T], 0 on padding; positions come from it, so left and right padding give
         the same logits for the tokens that are there. ValueError for ids outside the vocabulary and
@@ -278,7 +278,7 @@ class InterpolatedModel:
             None of them: the base model.
         do_sample: False, or a temperature of 0, takes the likeliest token. Otherwise temperature,
             top_k (0: off), top_p, min_p and repetition_penalty act as in transformers.
-        num_return_sequences: rows a prompt, which are prefilled once.
+        num_return_sequences: rows per prompt, which are prefilled once.
         stop_strings: end a row once its new text holds one; the text keeps it, as in transformers.
         eos_token_id: None is the model's own, [] never ends a row.
         seed: rows draw the same numbers for it in any batch; None draws one, which stats["seed"]
@@ -340,7 +340,7 @@ class InterpolatedModel:
         protocol: "paper": windows of max_length every stride tokens, exp of the mean over windows
             of each one's mean loss over its new tokens (windows without any are left out, so a
             short last window weighs as much as a long one). "token": the same windows, exp of the
-            mean loss a token. "word": exp of a document's whole loss over its words (split on
+            mean loss per token. "word": exp of a document's whole loss over its words (split on
             white space), every document behind the bos or eos token, in windows that do not
             overlap; stride is not used (lm-evaluation-harness's word_perplexity).
 

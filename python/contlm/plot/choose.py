@@ -40,7 +40,7 @@ def auto(sweep: Any) -> np.ndarray:
     """The pictures that fit a sweep's grid: [panels] of Axes, on one or several new figures.
 
     line: score, perplexity and diversity against alpha. simplex: triangles of every score and of
-    perplexity, a figure a face where there are more than three attributes. alpha_lambda: Fig. 5's
+    perplexity, a figure per face where there are more than three attributes. alpha_lambda: Fig. 5's
     heatmaps. entangle: the entanglement's heatmap. product: a heatmap of each score over two
     alphas. Anything else: each score against its own attribute's weight.
     """

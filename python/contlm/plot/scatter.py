@@ -68,9 +68,9 @@ def mds(source: Any, step: float = 0.1, *, ax: Axes | None = None) -> Axes:
 
 @styled
 def response(sweep: Any, *, ax: Any = None) -> np.ndarray:
-    """Each score against the weight lambda alpha of its own attribute's high anchor, a dot a point:
-    for sweeps with no plainer picture (random points, products of many); bars are one standard
-    error, cut off at 0 and 1. [panels] of Axes.
+    """Each score against the weight lambda alpha of its own attribute's high anchor, a dot per
+    point: for sweeps with no plainer picture (random points, products of many); bars are one
+    standard error, cut off at 0 and 1. [panels] of Axes.
 
     ax: as many Axes as the sweep has scores of attributes that it moves.
     """

@@ -159,7 +159,7 @@ def _corners(sweep: Any, table: pd.DataFrame, attributes: Sequence[str] | None) 
 
 
 def _lattice(table: pd.DataFrame, corners: Sequence[str]) -> pd.DataFrame:
-    """The rows on the triangle of `corners`, one a point."""
+    """The rows on the triangle of `corners`, one per point."""
     lam = lam_of(table, corners)
     others = lam_of(table, [n for n in attributes_of(table) if n not in corners])
     inside = (np.abs(others) <= SAME).all(axis=1) & (lam >= -SAME).all(axis=1)

@@ -1,4 +1,4 @@
-"""Arguments that are "one, or one per prompt": points and prompts brought to one row a prompt."""
+"""Arguments that are "one, or one per prompt": points and prompts brought to one row per prompt."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def coeffs_rows(coeffs: npt.ArrayLike, count: int, anchors: Sequence[str]) -> Fl
     k = len(anchors)
     if array.shape not in ((k,), (count, k)):
         raise ValueError(
-            f"coeffs: must be [{k}] (one number an anchor: {', '.join(anchors)}) or [{count}, {k}] "
-            f"(a row a prompt), got {list(array.shape)}"
+            f"coeffs: must be [{k}] (one number per anchor: {', '.join(anchors)}) or [{count}, "
+            f"{k}] (one row per prompt), got {list(array.shape)}"
         )
     return np.ascontiguousarray(np.broadcast_to(array, (count, k)))
 
@@ -97,7 +97,7 @@ def schedule_rows(schedule: Schedule, count: int, steps: int, attributes: Sequen
     """A schedule as [P, steps, K]; row t of it makes new token t. A longer schedule is cut to
     `steps`.
 
-    schedule: [S, K], or [P, S, K] for a schedule a prompt, with S >= steps; or a callable that is
+    schedule: [S, K], or [P, S, K] for a schedule per prompt, with S >= steps; or a callable that is
     asked for steps 0 .. steps - 1 before generation starts and returns a Point each time.
     """
     k = 2 * len(attributes)

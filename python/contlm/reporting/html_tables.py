@@ -110,7 +110,7 @@ def _score_cell(row: pd.Series, column: str) -> str:
 
 
 def _form(values: pd.Series) -> str:
-    """One format a column, so that its digits stand under one another."""
+    """One format per column, so that its digits stand under one another."""
     finite = values[np.isfinite(values)].abs()
     if (finite == finite.round()).all():
         return ".0f"

@@ -21,7 +21,7 @@ _TITLES = {
 _CAPTIONS = {
     "line": "Mean score of the attribute, perplexity and diversity. Solid lines with filled marks "
     "lie inside the stable range: the largest interval around [0, 1] in which the score stays "
-    "monotone, up to sampling noise, and perplexity and diversity stay within the limits.",
+    "monotone, up to sampling noise, and the perplexities and diversity stay within their limits.",
     "simplex": "Each corner is one attribute alone; a point's distance from the opposite side is "
     "that attribute's lambda. Dots are swept points, the surface between them is linear.",
     "alpha_lambda": "The score over an attribute's alpha and lambda, while the other attributes "

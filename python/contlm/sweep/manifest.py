@@ -26,7 +26,7 @@ _SHOWN_DIFFERENCES = 5
 
 
 def make_manifest(lm: InterpolatedModel, plan: SweepPlan, evaluators: Evaluators) -> dict[str, Any]:
-    """Plain JSON values. Hashes are read once a model, which takes a moment for a large one."""
+    """Plain JSON values. Hashes are read once per model, which takes a moment for a large one."""
     measured = None
     if plan.perplexity_text is not None:
         measured = {"sha256": text_digest(plan.perplexity_text), **plan.perplexity_options}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from contlm._common.arguments import unknown_argument
+from contlm._common.arguments import with_defaults
 from contlm._common.checks import as_int
+from contlm._common.json_text import as_json_value
 from contlm.grid import Grid
 from contlm.loading.chat_template import is_conversation
 from contlm.model.classifier import Classifier
@@ -99,7 +100,7 @@ class SamplingRequest:
         known = [n for n in inspect.signature(lm.generate).parameters if n not in _OWN_ARGUMENTS]
         requests = (*fields(SamplingRequest), *fields(MetricsRequest))
         own = ["prompts", "points", *(f.name for f in requests if f.name != "options"), *_RUN]
-        options = _with_defaults("sweep", lm.generate, known, self.options, own)
+        options = with_defaults("sweep", lm.generate, known, self.options, own)
         options["stop_strings"] = stop_list(options["stop_strings"])
         if options["eos_token_id"] is not None:
             options["eos_token_id"] = eos_ids(options["eos_token_id"], (), lm.engine.vocab_size)
@@ -127,7 +128,7 @@ class MetricsRequest:
             names = tuple(name for name in DEFAULT_METRICS if has.get(name, True))
         else:
             names = _metric_names(self.metrics, has)
-        options = _with_defaults(
+        options = with_defaults(
             "perplexity_options", lm.perplexity, _PERPLEXITY_ARGUMENTS, self.perplexity_options
         )
         if "perplexity" not in names:
@@ -219,19 +220,6 @@ def bound_grid(points: Any, attributes: Sequence[str]) -> Grid:
     return grid if bound == list(grid) else Grid(bound, grid.kind, grid.axes)
 
 
-def as_json_value(what: str, value: Any) -> Any:
-    """`value` in JSON's own types: arrays and tensors as lists, numpy's numbers as Python's."""
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, tuple | list):
-        return [as_json_value(what, item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): as_json_value(what, item) for key, item in value.items()}
-    if value is None or isinstance(value, str | bool | int | float):
-        return value
-    raise TypeError(f"{what}: must be text, numbers or lists of them, got {type(value).__name__}")
-
-
 def _metric_names(given: Any, has: Mapping[str, bool]) -> tuple[str, ...]:
     names = (given,) if isinstance(given, str) else tuple(given)
     for name in names:
@@ -245,22 +233,3 @@ def _metric_names(given: Any, has: Mapping[str, bool]) -> tuple[str, ...]:
             what = needs[name].partition("=")[0]
             raise ValueError(f"{what}: is given, but metrics= leaves out {name!r}; add it")
     return tuple(name for name in METRICS if name in names)
-
-
-def _with_defaults(
-    what: str,
-    call: Callable[..., Any],
-    known: Sequence[str],
-    given: Mapping[str, Any] | None,
-    beside: Sequence[str] = (),
-) -> dict[str, Any]:
-    """The arguments `known` of `call`, defaults from its own signature. beside: names that the
-    caller takes elsewhere, and that an unknown one may have meant."""
-    given = {} if given is None else given
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{what}: must be a dict of {', '.join(known)}, got {given!r}")
-    for name in given:
-        if name not in known:
-            raise unknown_argument(what, str(name), [*beside, *known])
-    parameters = inspect.signature(call).parameters
-    return {n: as_json_value(n, given.get(n, parameters[n].default)) for n in known}

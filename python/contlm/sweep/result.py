@@ -26,13 +26,13 @@ _SHOWN_POINTS = 30
 class Sweep:
     """The texts and the measurements of a sweep; made by `Interpolator.sweep` and `Sweep.load`.
 
-    frame: one row a generated text, by point, then prompt, then sample: point (index into
+    frame: one row per generated text, by point, then prompt, then sample: point (index into
         .points), alpha_*, lam_* (NaN and 0 where a point does not name the attribute),
         prompt_index, sample, prompt, text, new_tokens, finish_reason, score_*, with a judge
         conditional_perplexity, and base_perplexity: exp of the mean loss per new token under the
         base model given the prompt, without the end-of-sequence token; NaN for an empty text.
-    summary: one row a point: alpha_*, lam_*, texts, score_* (mean), score_*_sem (standard error of
-        the mean over prompts), perplexity, base_perplexity (of all its texts' tokens together),
+    summary: one row per point: alpha_*, lam_*, texts, score_* (mean), score_*_sem (standard error
+        of the mean over prompts), perplexity, base_perplexity (of all its texts' tokens together),
         dist_1 .. dist_3, self_bleu, length (words per text), conditional_perplexity (mean),
         tokens_per_s; those that were asked for.
     manifest: versions, seed, sampling, hashes of every model, grid, prompts, machine.
