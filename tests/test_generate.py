@@ -491,7 +491,7 @@ def test_a_temperature_of_zero_is_greedy(llama: Case) -> None:
         ({"prompts": [1, 2]}, TypeError, r"one flat list of ints; wrap it"),
         ({"prompts": [[1.5]]}, TypeError, r"prompts\[0\]\[0\]: must be an int, got float"),
         ({"prompts": [[1], "a"]}, TypeError, r"prompts\[1\]: is text among token-id lists"),
-        ({"prompts": 7}, TypeError, "prompts: must be a str, a list of str or a list of token-id"),
+        ({"prompts": 7}, TypeError, "prompts: must be a str, a list of str, a list of token-id"),
         ({"prompts": [[1] * 241]}, ValueError, r"256"),
         ({"alpha": {"tone": 1}}, ValueError, "give one of them|either"),
         ({"point": None, "alpha": {"mood": 1}}, ValueError, "'mood'; known: tone, wit"),

@@ -81,7 +81,7 @@ def _items(prompts: Any) -> list[Any]:
         prompts = prompts.tolist()
     if isinstance(prompts, dict) or not isinstance(prompts, Sequence):
         raise TypeError(
-            "prompts: must be a str, a list of str or a list of token-id lists, got "
+            "prompts: must be a str, a list of str, a list of token-id lists or conversations, got "
             f"{type(prompts).__name__}"
         )
     if prompts and all(isinstance(item, numbers.Integral) for item in prompts):
