@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contlm.cli.common import new_parser, print_table
-from contlm.model.classifier import Classifier
+from contlm.model.classifier import Panel, open_classifier
+from contlm.model.interpolated import InterpolatedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _EXAMPLE = """\
   contlm score --classifier sentiment texts.txt
-  contlm score --classifier sentiment=./roberta --column review --out scored.csv reviews.csv"""
+  contlm score --classifier sentiment=./roberta --column review --out scored.csv reviews.csv
+  contlm score --base ./base --classifier sentiment=./sentiment-classifier texts.txt"""
 
 _TABLES = (".csv", ".parquet")
 
@@ -34,6 +36,11 @@ def add_parser(commands: Any) -> None:
         required=True,
         help="a directory or hub id; a name alone is a bundled one; repeat for more",
     )
+    parser.add_argument(
+        "--base",
+        metavar="DIR",
+        help="the model that classifiers which are adapters stand on",
+    )
     parser.add_argument("--column", default="text", help="of a table (default: text)")
     parser.add_argument("--out", metavar="FILE", help="write a .csv or .parquet, not the screen")
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (default: auto)")
@@ -46,10 +53,12 @@ def run(arguments: argparse.Namespace) -> int:
     out = None if arguments.out is None else Path(arguments.out)
     if out is not None and out.suffix not in _TABLES:
         raise ValueError(f"--out: must end in .csv or .parquet, got {arguments.out!r}")
+    placed = {key: getattr(arguments, key) for key in ("dtype", "device", "threads")}
+    base = None
+    if arguments.base is not None:
+        base = InterpolatedModel.from_pretrained(arguments.base, {}, **placed)
     classifiers = {
-        name: Classifier.from_pretrained(
-            source, dtype=arguments.dtype, device=arguments.device, threads=arguments.threads
-        )
+        name: open_classifier(source, base, **placed)
         for name, source in map(_named, arguments.classifier)
     }
     frame = _read(arguments.file, arguments.column)
@@ -61,8 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
             "bundled models alone; of other texts their scores say little",
             file=sys.stderr,
         )
-    for name, classifier in classifiers.items():
-        frame[f"score_{name}"] = classifier.score(texts)
+    for name, values in Panel(classifiers).score(texts).items():
+        frame[f"score_{name}"] = values
     if out is None:
         scores = [f"score_{name}" for name in classifiers]
         print_table(
