@@ -264,6 +264,16 @@ def test_a_text_without_tokens_is_read_as_its_beginning(llama: World) -> None:
     np.testing.assert_allclose(classifier.logits(["a", ""])[1:], begun, atol=1e-5)
 
 
+def test_on_every_device(llama: World, device: str) -> None:
+    lm = contlm.Interpolator.from_pretrained(llama.base, {}, device=device)
+    judges = {n: Classifier.from_pretrained(d, base=lm) for n, d in llama.judges.items()}
+    found = Panel(judges).score(TEXTS)
+    for name, judge in judges.items():
+        expected = expected_logits(llama.base, llama.judges[name], TEXTS)
+        np.testing.assert_allclose(judge.logits(TEXTS), expected, **TOLERANCE)
+        np.testing.assert_allclose(found[name], judge.score(TEXTS), atol=1e-5)
+
+
 def test_bfloat16_is_close(llama: World) -> None:
     lm = contlm.Interpolator.from_pretrained(llama.base, {}, dtype="bfloat16")
     classifier = Classifier.from_pretrained(llama.judges["kind"], base=lm)
