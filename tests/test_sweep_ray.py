@@ -10,7 +10,7 @@ import contlm
 import pytest
 from contlm import Classifier, Point, Sweep, zoo
 from sweep_support import same, small
-from tiny_models import attach
+from tiny_models import attach, make_judge
 
 ray = pytest.importorskip("ray")
 
@@ -28,7 +28,11 @@ def test_two_workers_give_the_same_bits(text_lm: contlm.Interpolator, tmp_path: 
     lm = opened(text_lm)
     options: dict[str, Any] = {
         "classifiers": {
-            "tone": Classifier.from_pretrained(zoo.classifier_path("humor"), threads=1)
+            "tone": Classifier.from_pretrained(zoo.classifier_path("humor"), threads=1),
+            # on the model that a worker has open anyway
+            "mood": Classifier.from_pretrained(
+                make_judge(lm.spec.model, tmp_path / "mood", 3, r=4), base=lm
+            ),
         },
         "perplexity_text": "The fox met the dog by the river. " * 4,
         "judge": lm,

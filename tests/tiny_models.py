@@ -6,6 +6,7 @@ anchor move the logits by much more than the tolerance.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,26 @@ def make_adapter(
     model = transformers.AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
     adapted = attach(model, seed, **lora)
     adapted.to(dtype).save_pretrained(directory)
+    return directory
+
+
+def sequence_model(base: Path, labels: int) -> Any:
+    """transformers' classifier on the model in `base`, with a new head."""
+    return transformers.AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=labels, pad_token_id=0, dtype=torch.float32
+    ).eval()
+
+
+def make_judge(base: Path, directory: Path, seed: int, labels: int = 2, **lora: Any) -> Path:
+    """Saves a random SEQ_CLS adapter of the model in `base`, with its head, as PEFT does."""
+    config = LoraConfig(task_type="SEQ_CLS", **{"target_modules": "all-linear", **lora})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adapted = get_peft_model(sequence_model(base, labels), config)
+        randomize_adapter(adapted, seed)
+        head = adapted.base_model.model.score.modules_to_save["default"].weight
+        head.data.copy_(torch.randn(head.shape, generator=torch.Generator().manual_seed(seed)))
+        adapted.save_pretrained(directory)
     return directory
 
 

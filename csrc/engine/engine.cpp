@@ -62,7 +62,8 @@ Engine::Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSourc
     : threads_(settings.threads), max_rows_(settings.max_rows), model_([&] {
         const CallScope scope(settings.threads);
         const at::ScalarType dtype = choose_dtype(settings.dtype, *weights);
-        return models::Decoder(models::read_decoder_spec(config), std::move(weights), dtype, settings.device);
+        return std::make_shared<const models::Decoder>(models::read_decoder_spec(config), std::move(weights), dtype,
+                                                       settings.device);
       }()) {}
 
 std::int64_t Engine::max_rows() const { return max_rows_ > 0 ? max_rows_ : kDefaultMaxRows; }
@@ -71,24 +72,24 @@ std::int64_t Engine::rows_in_flight(const std::vector<Row>& rows, std::int64_t m
   if (max_rows_ > 0) return max_rows_;
   std::int64_t longest = 0;
   for (const Row& row : rows) longest = std::max(longest, row.prompt_length() + max_new_tokens);
-  const std::int64_t fitting = kCacheBytes / std::max<std::int64_t>(1, longest * model_.cache_bytes_per_token());
+  const std::int64_t fitting = kCacheBytes / std::max<std::int64_t>(1, longest * model_->cache_bytes_per_token());
   return std::clamp(fitting, kFewestRows, kDefaultMaxRows);
 }
 
 io::BaseModules Engine::base_modules() const {
   io::BaseModules base;
   using Kind = io::BaseModule::Kind;
-  for (const models::LinearSpec* spec : model_.linears())
+  for (const models::LinearSpec* spec : model_->linears())
     base.modules[spec->name] = {spec->conv1d ? Kind::conv1d : Kind::linear, spec->in, spec->out};
-  for (const models::TokenEmbedding* embedding : model_.embeddings())
+  for (const models::TokenEmbedding* embedding : model_->embeddings())
     base.modules[embedding->name()] = {Kind::embedding, embedding->table().size(0), embedding->table().size(1)};
-  base.output_head = model_.spec().names.head;
-  base.type = model_.spec().family;
+  base.output_head = model_->spec().names.head;
+  base.type = model_->spec().family;
   base.weight = [this](const std::string& module) {
-    for (const models::TokenEmbedding* embedding : model_.embeddings())
+    for (const models::TokenEmbedding* embedding : model_->embeddings())
       if (embedding->name() == module) return embedding->table();
-    for (const models::LinearSpec* spec : model_.linears())
-      if (spec->name == module) return models::read_weight(model_.weights(), *spec);
+    for (const models::LinearSpec* spec : model_->linears())
+      if (spec->name == module) return models::read_weight(model_->weights(), *spec);
     return at::Tensor();
   };
   return base;
@@ -96,24 +97,35 @@ io::BaseModules Engine::base_modules() const {
 
 void Engine::add_adapter(const std::string& name, const io::PeftAdapter& adapter) {
   bank_.add(name, adapter);
-  for (const models::TokenEmbedding* embedding : model_.embeddings())
-    if (adapter.modules.contains(embedding->name()))
-      embeddings_[embedding->name()] = lora::BankEmbedding(bank_, embedding->name(), model_.device());
+  bank_changed();
+}
+
+void Engine::add_adapter(const std::string& name, const Engine& other, std::int64_t anchor) {
+  bank_.add(name, other.bank_, anchor);
+  bank_changed();
+}
+
+void Engine::bank_changed() {
+  for (const models::TokenEmbedding* embedding : model_->embeddings()) {
+    const std::vector<lora::AnchorFactors>& factors = bank_.factors(embedding->name());
+    if (!factors.empty() && factors.back().anchor == bank_.size() - 1)
+      embeddings_[embedding->name()] = lora::BankEmbedding(bank_, embedding->name(), model_->device());
+  }
   merged_cache_.clear();
   packed_cache_.clear();
 }
 
 void Engine::set_token_bytes(TokenBytes bytes) {
   // A tokenizer may know fewer tokens than the (padded) vocabulary holds; those add nothing to a text.
-  bytes.resize(std::max<std::size_t>(bytes.size(), static_cast<std::size_t>(model_.spec().vocab_size)));
+  bytes.resize(std::max<std::size_t>(bytes.size(), static_cast<std::size_t>(model_->spec().vocab_size)));
   token_bytes_ = std::make_shared<const TokenBytes>(std::move(bytes));
 }
 
 BoundWeights Engine::bind(const RowGroup& group, Monitor& monitor) const {
   BoundWeights bound;
   if (!lora::active_anchors(group.merged).empty())
-    bound.merged = merged_cache_.get(model_, bank_, group.merged, monitor);
-  if (!group.banked.empty()) bound.packed = packed_cache_.get(model_, bank_, group.packed);
+    bound.merged = merged_cache_.get(*model_, bank_, group.merged, monitor);
+  if (!group.banked.empty()) bound.packed = packed_cache_.get(*model_, bank_, group.packed);
   bound.anchors.merged = bound.merged.get();
   bound.anchors.bank = bound.packed.get();
   bound.anchors.embeddings = embeddings_.empty() ? nullptr : &embeddings_;
@@ -121,7 +133,7 @@ BoundWeights Engine::bind(const RowGroup& group, Monitor& monitor) const {
 }
 
 void Engine::check_prompt(const std::vector<std::int64_t>& prompt, std::size_t index, std::int64_t new_tokens) const {
-  const models::DecoderSpec& spec = model_.spec();
+  const models::DecoderSpec& spec = model_->spec();
   CONTLM_CHECK(!prompt.empty(), ValueError, "prompt ", index,
                ": must have at least one token, got none; start it with the beginning-of-sequence token");
   const std::int64_t length = static_cast<std::int64_t>(prompt.size());
@@ -176,7 +188,7 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
   const StopStrings stops(options.stop_strings, options.stop_strings.empty() ? nullptr : token_bytes_);
   const std::int64_t in_flight = rows_in_flight(rows, options.max_new_tokens);
   const std::vector<RowGroup> groups =
-      Planner(model_, bank_, in_flight).plan(rows, options.max_new_tokens, options.mode);
+      Planner(*model_, bank_, in_flight).plan(rows, options.max_new_tokens, options.mode);
   generated.mode = overall_mode(groups);
   Progress progress{.total = generated.stats.rows * options.max_new_tokens};
   for (const RowGroup& group : groups) {
@@ -185,7 +197,7 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
     generated.stats.merge_seconds += binding.seconds();
     std::vector<Row*> members;
     for (const std::size_t i : group.rows) members.push_back(&rows[i]);
-    RowStream({.model = model_,
+    RowStream({.model = *model_,
                .anchors = bound.anchors,
                .rows = std::move(members),
                .max_rows = in_flight,
@@ -202,11 +214,11 @@ Generated Engine::generate(const std::vector<std::vector<std::int64_t>>& prompts
 at::Tensor Engine::merged_weight(const std::string& module, const lora::Coefficients& c) const {
   const CallScope scope(threads_);
   bank_.check(c);
-  for (const models::TokenEmbedding* embedding : model_.embeddings())
+  for (const models::TokenEmbedding* embedding : model_->embeddings())
     if (embedding->name() == module) return lora::merge_embedding(embedding->table(), bank_.factors(module), c);
-  for (const models::LinearSpec* spec : model_.linears())
+  for (const models::LinearSpec* spec : model_->linears())
     if (spec->name == module) {
-      const at::Tensor base = models::read_weight(model_.weights(), *spec).to(model_.device());
+      const at::Tensor base = models::read_weight(model_->weights(), *spec).to(model_->device());
       return lora::merge_weight(base, bank_.factors(module), c).clone();
     }
   throw ValueError(message("module: must be a linear or embedding module of the base model, got \"", module,

@@ -46,12 +46,16 @@ struct Generated {
 class Engine {
  public:
   Engine(const io::HfConfig& config, std::shared_ptr<const io::TensorSource> weights, const EngineSettings& settings);
+  // An engine on the base of this one, without anchors. The base is shared, and nothing else.
+  Engine on_same_base() const { return Engine(threads_, max_rows_, model_); }
 
   // The base's modules, as the adapter reader wants them.
   io::BaseModules base_modules() const;
   void add_adapter(const std::string& name, const io::PeftAdapter& adapter);
+  // An anchor of another engine on the same base, with its factors shared.
+  void add_adapter(const std::string& name, const Engine& other, std::int64_t anchor);
 
-  const models::Decoder& model() const { return model_; }
+  const models::Decoder& model() const { return *model_; }
   const lora::AnchorBank& bank() const { return bank_; }
   // Rows that decode together at most.
   std::int64_t max_rows() const;
@@ -76,12 +80,15 @@ class Engine {
   at::Tensor merged_weight(const std::string& module, const lora::Coefficients& c) const;
 
  private:
+  Engine(std::int64_t threads, std::int64_t max_rows, std::shared_ptr<const models::Decoder> model)
+      : threads_(threads), max_rows_(max_rows), model_(std::move(model)) {}
+  void bank_changed();
   std::int64_t rows_in_flight(const std::vector<Row>& rows, std::int64_t max_new_tokens) const;
   std::vector<Row> make_rows(const std::vector<std::vector<std::int64_t>>& prompts,
                              const std::vector<Schedule>& schedules, const GenerateOptions& options) const;
 
   std::int64_t threads_, max_rows_;
-  models::Decoder model_;
+  std::shared_ptr<const models::Decoder> model_;
   lora::AnchorBank bank_;
   lora::EmbeddingBanks embeddings_;
   std::shared_ptr<const TokenBytes> token_bytes_;

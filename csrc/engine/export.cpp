@@ -68,14 +68,14 @@ bool Engine::save_merged(const std::filesystem::path& directory, const lora::Coe
                          std::optional<at::ScalarType> dtype) const {
   const CallScope scope(threads_);
   bank_.check(c);
-  const models::Weights& weights = model_.weights();
-  const models::DecoderSpec& spec = model_.spec();
+  const models::Weights& weights = model_->weights();
+  const models::DecoderSpec& spec = model_->spec();
   std::map<std::string, std::function<at::Tensor()>> merged;  // by the checkpoint's own key
   const auto touched = [&](const std::string& module) { return lora::touches(bank_.factors(module), c); };
-  for (const models::TokenEmbedding* embedding : model_.embeddings())
+  for (const models::TokenEmbedding* embedding : model_->embeddings())
     if (const std::string& module = embedding->name(); touched(module))
       merged[weights.spelled(module + ".weight")] = [this, &c, module] { return merged_weight(module, c); };
-  for (const models::LinearSpec* linear : model_.linears()) {
+  for (const models::LinearSpec* linear : model_->linears()) {
     if (!touched(linear->name) || linear->name == spec.names.head) continue;
     merged[weights.spelled(linear->name + ".weight")] = [this, &c, linear] {
       const at::Tensor weight = merged_weight(linear->name, c);

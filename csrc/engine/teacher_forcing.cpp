@@ -16,6 +16,8 @@ namespace {
 
 // Tokens of one forward: enough for the products, few enough for the activations to stay in a cache.
 constexpr std::int64_t kTokensPerForward = 1024;
+// Its cache has room for the longest sequence in every slot: at most so many places.
+constexpr std::int64_t kPlacesPerCache = 4 * kTokensPerForward;
 
 // A sequence, and the outputs that are wanted of it: those of its tokens from `first` on.
 struct ForcedSequence {
@@ -32,7 +34,9 @@ struct ForcedBatch {
   std::int64_t sequences = 0, longest = 0;
 
   bool fits(const ForcedSequence& sequence) const {
-    return sequences == 0 || tokens.size() + sequence.row.prompt_length() <= kTokensPerForward;
+    const std::int64_t length = sequence.row.prompt_length();
+    return sequences == 0 || (tokens.size() + length <= kTokensPerForward &&
+                              (sequences + 1) * std::max(longest, length) <= kPlacesPerCache);
   }
   void add(const ForcedSequence& sequence) {
     const std::int64_t offset = tokens.size();
@@ -163,6 +167,33 @@ at::Tensor forced_nll(const Engine& engine, const std::vector<std::vector<std::i
                    all.index_copy_(0, at::tensor(batch.places, at::kLong), nll.cpu());
                  });
   return all;
+}
+
+void forced_last_states(const Engine& engine, const std::vector<std::vector<std::int64_t>>& sequences,
+                        const std::vector<lora::Coefficients>& points, Mode mode, Monitor& monitor,
+                        const ConsumeStates& consume) {
+  const CallScope scope(engine.threads());
+  CONTLM_CHECK(points.size() == sequences.size(), ValueError,
+               "sequences: there must be a coefficient row for each of the ", sequences.size(), ", got ",
+               points.size());
+  std::vector<ForcedSequence> forced;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    engine.check_prompt(sequences[i], i, 0);
+    forced.push_back({.row = make_row(engine, sequences[i], points[i], i),
+                      .first = static_cast<std::int64_t>(sequences[i].size()) - 1,
+                      .targets = {},
+                      .places = {static_cast<std::int64_t>(i)}});
+  }
+  // Like lengths side by side leave little of a cache empty.
+  std::stable_sort(forced.begin(), forced.end(), [](const ForcedSequence& a, const ForcedSequence& b) {
+    return a.row.prompt_length() > b.row.prompt_length();
+  });
+  const models::Decoder& model = engine.model();
+  for_each_batch(engine, forced, mode, monitor,
+                 [&](const ForcedBatch& batch, models::KVCache& cache, const lora::AppliedAnchors& anchors) {
+                   consume(batch.places,
+                           model.last_states(batch.tokens.batch(model.device()), cache, anchors, monitor));
+                 });
 }
 
 }  // namespace contlm::engine

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "engine/engine.h"
@@ -20,5 +21,12 @@ at::Tensor forced_logits(const Engine& engine, const at::Tensor& input_ids, cons
 at::Tensor forced_nll(const Engine& engine, const std::vector<std::vector<std::int64_t>>& sequences,
                       const std::vector<std::int64_t>& first_target, const std::vector<lora::Coefficients>& points,
                       Mode mode, Monitor& monitor);
+
+// The last states of every sequence's last token (Decoder::last_states), a coefficient row per sequence: calls
+// consume(which, states [which.size(), hidden] fp32 on the model's device) until each sequence has had its turn.
+using ConsumeStates = std::function<void(const std::vector<std::int64_t>& which, const at::Tensor& states)>;
+void forced_last_states(const Engine& engine, const std::vector<std::vector<std::int64_t>>& sequences,
+                        const std::vector<lora::Coefficients>& points, Mode mode, Monitor& monitor,
+                        const ConsumeStates& consume);
 
 }  // namespace contlm::engine

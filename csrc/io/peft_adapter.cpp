@@ -69,18 +69,22 @@ class Naming {
   std::string adapter_has_;  // likewise
 };
 
+// The head of a decoder's sequence classifier in transformers, a linear layer without a bias.
+constexpr const char* kScore = "score";
+
 // The tensor keys of one module, by role.
 using Parts = std::map<LoraRole, std::string>;
 
 class AdapterReader {
  public:
   AdapterReader(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                const NameMatcher& match, const std::string& where)
+                const NameMatcher& match, const std::string& where, AdapterUse use)
       : tensors_(tensors),
         base_(base),
         match_(match),
         where_(where),
-        config_(parse_peft_config(config, config_where())) {}
+        use_(use),
+        config_(parse_peft_config(config, config_where(), use)) {}
 
   PeftAdapter read() {
     adapter_.where = where_;
@@ -101,6 +105,7 @@ class AdapterReader {
       const std::string& name = adapter_names_.at(module);
       adapter_.modules.emplace(module, build(module, parts, ranks.value(name), alphas.value(name)));
     }
+    if (use_ == AdapterUse::classifier) adapter_.score = factor(score_key_, 2);
     for (const PatternTable* table : {&ranks, &alphas}) {
       for (const std::string& warning : table->warnings()) warn(warning);
     }
@@ -132,6 +137,10 @@ class AdapterReader {
         continue;
       }
       if (!parsed.has_prefix) bare.push_back(key);
+      if (use_ == AdapterUse::classifier && parsed.module == kScore && parsed.role == LoraRole::base_weight) {
+        score_key_ = key;
+        continue;
+      }
       if (parsed.role == LoraRole::base_weight) {
         copies_[parsed.module] = key;
         continue;
@@ -205,6 +214,8 @@ class AdapterReader {
     for (const auto& [name, key] : copies_) {
       if (!base_.modules.contains(naming.to_base(name, base_))) unexpected_.push_back(key);
     }
+    if (use_ == AdapterUse::classifier && score_key_.empty())
+      missing.push_back(message("base_model.model.", kScore, ".weight"));
     report(missing, untargeted);
   }
 
@@ -213,9 +224,10 @@ class AdapterReader {
     if (!unexpected_.empty()) faults += "; unexpected: " + listing(unexpected_);
     if (!untargeted.empty()) faults += "; outside of what target_modules selects: " + listing(untargeted);
     if (!missing.empty()) faults += "; missing: " + listing(missing);
-    const bool has_head = std::any_of(unexpected_.begin(), unexpected_.end(), [](const std::string& key) {
+    const auto is_head = [](const std::string& key) {
       return key.find("score.") != std::string::npos || key.find("classifier.") != std::string::npos;
-    });
+    };
+    const bool has_head = use_ == AdapterUse::anchor && std::any_of(unexpected_.begin(), unexpected_.end(), is_head);
     const auto strangers = std::count_if(modules_.begin(), modules_.end(),
                                          [this](const auto& module) { return !base_.modules.contains(module.first); });
     const bool foreign = 2 * static_cast<std::size_t>(strangers) > modules_.size() || names_another_base();
@@ -356,12 +368,14 @@ class AdapterReader {
   const BaseModules& base_;
   const NameMatcher& match_;
   const std::string& where_;
+  const AdapterUse use_;
   const PeftConfig config_;
   PeftAdapter adapter_;
   std::map<std::string, Parts> modules_;              // by the adapter's name until rename(), then by the base's
   std::map<std::string, std::string> adapter_names_;  // the base's name -> the adapter's
   std::map<std::string, std::string> copies_;         // the adapter's module name -> key
   std::vector<std::string> unexpected_;
+  std::string score_key_;
 };
 
 [[noreturn]] void refuse_folder(const fs::path& directory) {
@@ -394,11 +408,12 @@ BaseModule::Kind parse_module_kind(const std::string& name) {
 }
 
 PeftAdapter read_peft_adapter(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                              const NameMatcher& match, const std::string& where) {
-  return AdapterReader(config, tensors, base, match, where).read();
+                              const NameMatcher& match, const std::string& where, AdapterUse use) {
+  return AdapterReader(config, tensors, base, match, where, use).read();
 }
 
-PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base, const NameMatcher& match) {
+PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base, const NameMatcher& match,
+                              AdapterUse use) {
   std::error_code error;
   const fs::path config = directory / "adapter_config.json";
   const fs::path tensors = directory / "adapter_model.safetensors";
@@ -412,7 +427,7 @@ PeftAdapter read_peft_adapter(const fs::path& directory, const BaseModules& base
                  "\"adapter_model.safetensors\")");
     throw FileNotFound(message(tensors.string(), ": the file must exist, there is none; save the adapter again"));
   }
-  return read_peft_adapter(text, *open_safetensors(tensors), base, match, directory.string());
+  return read_peft_adapter(text, *open_safetensors(tensors), base, match, directory.string(), use);
 }
 
 }  // namespace contlm::io

@@ -12,6 +12,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "io/peft_config.h"
 #include "io/safetensors.h"
 
 namespace contlm::io {
@@ -55,17 +56,18 @@ struct LoraModule {
 struct PeftAdapter {
   std::string where;
   std::map<std::string, LoraModule> modules;  // by the base's module name
+  at::Tensor score;  // [labels, hidden]: a classifier's head, as stored; undefined of an anchor
   std::vector<std::string> warnings;
 };
 
 // `config` is the text of adapter_config.json; `where` stands in messages. AdapterError on every rejection.
 PeftAdapter read_peft_adapter(const std::string& config, const TensorSource& tensors, const BaseModules& base,
-                              const NameMatcher& match, const std::string& where);
+                              const NameMatcher& match, const std::string& where, AdapterUse use = AdapterUse::anchor);
 
 // adapter_config.json + adapter_model.safetensors in `directory`. FileNotFound names what is missing; an adapter that
 // has only adapter_model.bin is an AdapterError with the way to convert it.
-PeftAdapter read_peft_adapter(const std::filesystem::path& directory, const BaseModules& base,
-                              const NameMatcher& match);
+PeftAdapter read_peft_adapter(const std::filesystem::path& directory, const BaseModules& base, const NameMatcher& match,
+                              AdapterUse use = AdapterUse::anchor);
 
 // One PEFT adapter, readable by PEFT and by read_peft_adapter: per-module rank and lora_alpha patterns where modules
 // differ. Scaling is written as 1 and the factors carry it. The folder is made when there is none; a failure leaves

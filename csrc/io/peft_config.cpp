@@ -24,12 +24,9 @@ struct Rejection {
 constexpr const char* kTrainPlain = "train a plain LoRA adapter";
 
 // Refused whenever they hold anything (not null, false or empty).
-constexpr std::array<Rejection, 14> kRejections = {{
+constexpr std::array<Rejection, 13> kRejections = {{
     {"use_dora", "DoRA rescales the weight's columns, which is not linear in the interpolation's coefficient",
      "train with use_dora=False, or merge the adapter and give the merged checkpoint as the anchor"},
-    {"modules_to_save", "it replaces whole modules, which this reader does not interpolate",
-     "train without modules_to_save (target those modules with LoRA instead), or give the merged checkpoint as the "
-     "anchor"},
     {"trainable_token_indices", "it replaces rows of the embedding outside LoRA's factors",
      "target the embedding with LoRA instead, or give the merged checkpoint as the anchor"},
     {"target_parameters", "it adapts bare parameters, not modules", "list the modules in target_modules instead"},
@@ -52,7 +49,7 @@ constexpr std::array<const char*, 4> kHarmlessInit = {"gaussian", "eva", "orthog
 
 // Read here and there, or without effect on what a trained adapter computes: training's own settings, how it was made,
 // and options of initialisations, which init_lora_weights decides.
-constexpr std::array<const char*, 30> kKnown = {"peft_type",
+constexpr std::array<const char*, 31> kKnown = {"peft_type",
                                                 "r",
                                                 "lora_alpha",
                                                 "use_rslora",
@@ -66,6 +63,7 @@ constexpr std::array<const char*, 30> kKnown = {"peft_type",
                                                 "layers_pattern",
                                                 "base_model_name_or_path",
                                                 "bias",
+                                                "modules_to_save",
                                                 "init_lora_weights",
                                                 "lora_dropout",
                                                 "inference_mode",
@@ -97,7 +95,8 @@ std::string shown(const Json& value) {
 
 class ConfigParser {
  public:
-  ConfigParser(const std::string& text, const std::string& where) : json_(parse_json<Json>(text)), where_(where) {
+  ConfigParser(const std::string& text, const std::string& where, AdapterUse use)
+      : json_(parse_json<Json>(text)), where_(where), use_(use) {
     CONTLM_CHECK(json_.is_object(), AdapterError, where_, ": must be a JSON object, got ",
                  json_.is_discarded() ? kNotJson : json_.type_name(), "; save the adapter again");
   }
@@ -152,6 +151,10 @@ class ConfigParser {
                    ": \"", rejection.field, "\" must not be set, got ", shown(json_.at(rejection.field)), " (",
                    rejection.reason, "); ", rejection.remedy);
     }
+    if (use_ == AdapterUse::classifier)
+      require_score_head();
+    else
+      reject_saved_modules();
     const Json bias = field("bias", Json("none"));
     CONTLM_CHECK(bias == Json("none"), AdapterError, where_, ": \"bias\" must be \"none\", got ", shown(bias),
                  " (it replaces the base model's own biases); train with bias=\"none\", with lora_bias=True if biases "
@@ -164,6 +167,35 @@ class ConfigParser {
                    "\" is a field that this reader does not know, so it must be null, false or empty, got ",
                    shown(value), "; remove it if it has no effect at inference, otherwise train without it");
     }
+  }
+
+  void reject_saved_modules() const {
+    const Json saved = field("modules_to_save", Json());
+    const bool judges = field("task_type", Json()) == Json("SEQ_CLS");
+    CONTLM_CHECK(is_empty(saved), AdapterError, where_, ": \"modules_to_save\" must not be set, got ", shown(saved),
+                 judges
+                     ? " with \"task_type\" \"SEQ_CLS\" (a classifier, which judges texts and cannot steer a language "
+                       "model); open it with Classifier.from_pretrained(adapter, base=lm)"
+                     : " (it replaces whole modules, which this reader does not interpolate); train without "
+                       "modules_to_save (target those modules with LoRA instead), or give the merged checkpoint as "
+                       "the anchor");
+  }
+
+  // PEFT lists the heads of every family, "classifier" and "score"; a decoder has the latter alone.
+  void require_score_head() const {
+    const Json task = field("task_type", Json());
+    CONTLM_CHECK(task == Json("SEQ_CLS"), AdapterError, where_,
+                 ": \"task_type\" of a classifier must be \"SEQ_CLS\", got ", shown(task),
+                 task == Json("CAUSAL_LM")
+                     ? " (an adapter that steers a language model); give it as an anchor, in attributes="
+                     : "; train it with task_type=\"SEQ_CLS\"");
+    const std::vector<std::string> saved = strings("modules_to_save", field("modules_to_save", Json::array()));
+    const bool heads_alone = std::all_of(saved.begin(), saved.end(), [](const std::string& module) {
+      return module == "score" || module == "classifier";
+    });
+    CONTLM_CHECK(heads_alone && std::find(saved.begin(), saved.end(), "score") != saved.end(), AdapterError, where_,
+                 ": \"modules_to_save\" of a classifier must be [\"score\"], its head, got ",
+                 shown(field("modules_to_save", Json())), "; train LoRA and the head alone");
   }
 
   void reject_initialisation() const {
@@ -235,12 +267,13 @@ class ConfigParser {
 
   Json json_;
   const std::string& where_;
+  const AdapterUse use_;
 };
 
 }  // namespace
 
-PeftConfig parse_peft_config(const std::string& text, const std::string& where) {
-  return ConfigParser(text, where).parse();
+PeftConfig parse_peft_config(const std::string& text, const std::string& where, AdapterUse use) {
+  return ConfigParser(text, where, use).parse();
 }
 
 }  // namespace contlm::io

@@ -11,6 +11,10 @@
 
 namespace contlm::io {
 
+// What an adapter is opened as. A classifier (task_type SEQ_CLS) replaces the language model's head by one of its own,
+// `score`, which PEFT saves beside the factors (modules_to_save); an anchor may replace nothing.
+enum class AdapterUse { anchor, classifier };
+
 // target_modules, exclude_modules: absent, a pattern that must match a whole name, or names and endings of names.
 using ModuleSelector = std::variant<std::monostate, std::string, std::vector<std::string>>;
 
@@ -30,6 +34,6 @@ struct PeftConfig {
 };
 
 // AdapterError, opening with `where` and the field's name.
-PeftConfig parse_peft_config(const std::string& text, const std::string& where);
+PeftConfig parse_peft_config(const std::string& text, const std::string& where, AdapterUse use);
 
 }  // namespace contlm::io

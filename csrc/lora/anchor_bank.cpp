@@ -17,13 +17,27 @@ at::Tensor own(const at::Tensor& tensor) {
 
 }  // namespace
 
-void AnchorBank::add(const std::string& name, const io::PeftAdapter& adapter) {
+std::int64_t AnchorBank::take(const std::string& name) {
   CONTLM_CHECK(std::find(names_.begin(), names_.end(), name) == names_.end(), ValueError, "anchor \"", name,
                "\": names must differ, this one is taken; give each adapter its own name");
-  const std::int64_t anchor = size();
+  names_.push_back(name);
+  return size() - 1;
+}
+
+void AnchorBank::add(const std::string& name, const io::PeftAdapter& adapter) {
+  const std::int64_t anchor = take(name);
   for (const auto& [module, lora] : adapter.modules)
     modules_[module].push_back({anchor, own(lora.A), own(lora.B), own(lora.bias), lora.scaling});
-  names_.push_back(name);
+}
+
+void AnchorBank::add(const std::string& name, const AnchorBank& other, std::int64_t anchor) {
+  const std::int64_t own_anchor = take(name);
+  for (const auto& [module, all] : other.modules_)
+    for (AnchorFactors factors : all) {
+      if (factors.anchor != anchor) continue;
+      factors.anchor = own_anchor;
+      modules_[module].push_back(std::move(factors));
+    }
 }
 
 const std::vector<AnchorFactors>& AnchorBank::factors(const std::string& module) const {

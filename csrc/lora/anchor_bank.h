@@ -29,6 +29,8 @@ class AnchorBank {
  public:
   // Takes the next index. ValueError when the name is taken.
   void add(const std::string& name, const io::PeftAdapter& adapter);
+  // Likewise, from another bank of the same base, which shares the factors with this one.
+  void add(const std::string& name, const AnchorBank& other, std::int64_t anchor);
 
   std::int64_t size() const { return static_cast<std::int64_t>(names_.size()); }
   const std::vector<std::string>& names() const { return names_; }
@@ -41,6 +43,9 @@ class AnchorBank {
   void check(const Coefficients& c) const;
 
  private:
+  // The index of an anchor that is added. ValueError when the name is taken.
+  std::int64_t take(const std::string& name);
+
   std::vector<std::string> names_;
   std::map<std::string, std::vector<AnchorFactors>> modules_;
 };

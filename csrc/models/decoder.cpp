@@ -215,6 +215,11 @@ at::Tensor Decoder::forward(const TokenBatch& batch, KVCache& cache, const lora:
   return head_.forward(last.states, last.anchors)[0].to(at::kFloat);
 }
 
+at::Tensor Decoder::last_states(const TokenBatch& batch, KVCache& cache, const lora::AppliedAnchors& anchors,
+                                Monitor& monitor) const {
+  return hidden(batch, cache, anchors, monitor).states.to(at::kFloat);
+}
+
 at::Tensor Decoder::target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache,
                                const lora::AppliedAnchors& anchors, Monitor& monitor) const {
   const Hidden last = hidden(batch, cache, anchors, monitor);

@@ -52,6 +52,10 @@ class Decoder {
   at::Tensor forward(const TokenBatch& batch, KVCache& cache, const lora::AppliedAnchors& anchors,
                      Monitor& monitor) const;
 
+  // The last states [S, hidden] fp32 of the selected tokens, which is what a head reads: after the final norm.
+  at::Tensor last_states(const TokenBatch& batch, KVCache& cache, const lora::AppliedAnchors& anchors,
+                         Monitor& monitor) const;
+
   // -log p [S] fp32 of `targets` [S] at the selected tokens. The head runs on those alone, a few at a time, so that
   // their logits never exist together.
   at::Tensor target_nll(const TokenBatch& batch, const at::Tensor& targets, KVCache& cache,

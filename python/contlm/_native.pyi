@@ -190,6 +190,25 @@ class Classifier:
         """Token ids with their special tokens, one list per text, of any lengths -> [N, num_labels]
         float32."""
 
+class SequenceClassifiers:
+    """Classifiers that are adapters on an engine's base, which they share; none at first."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def add_adapter(self, directory: str | PathLike[str], match_names: _NameMatcher) -> list[str]:
+        """Reads a PEFT adapter of task_type SEQ_CLS with its `score` head as the next classifier;
+        returns the reader's warnings."""
+
+    def add(self, other: SequenceClassifiers) -> None:
+        """Takes over another's classifiers on the same base; their factors are shared."""
+
+    @property
+    def num_labels(self) -> list[int]: ...
+    @property
+    def context_length(self) -> int: ...
+    def logits(self, input_ids: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        """Token ids, one list per text, of any lengths -> [N, num_labels] float32 of each
+        classifier, at every text's last token, in one pass."""
+
 def dist_n(texts: Sequence[str], group: Sequence[int], n: int) -> float:
     """The mean over groups of distinct n-grams over words."""
 

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from contlm.cli.common import add_world_argument, new_parser, print_table, world_of
-from contlm.interpolator import Interpolator
-from contlm.model.classifier import Classifier
+from contlm.model.classifier import Classifier, Panel, open_classifier
+from contlm.model.interpolated import InterpolatedModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _EXAMPLE = """\
   contlm score --classifier sentiment texts.txt
-  contlm score --classifier sentiment=./roberta --column review --out scored.csv reviews.csv"""
+  contlm score --classifier sentiment=./roberta --column review --out scored.csv reviews.csv
+  contlm score --base ./base --classifier sentiment=./sentiment-classifier texts.txt"""
 
 _TABLES = (".csv", ".parquet")
 
@@ -36,6 +37,11 @@ def add_parser(commands: Any) -> None:
         help="a directory or hub id; a name alone is one of the world's; repeat for more",
     )
     add_world_argument(parser)
+    parser.add_argument(
+        "--base",
+        metavar="DIR",
+        help="the model that classifiers which are adapters stand on",
+    )
     parser.add_argument("--column", default="text", help="of a table (default: text)")
     parser.add_argument("--out", metavar="FILE", help="write a .csv or .parquet, not the screen")
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16 (default: auto)")
@@ -52,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     frame = _read(arguments.file, arguments.column)
     _say_what_they_know(arguments)
     texts = frame[arguments.column].tolist()
-    for name, classifier in classifiers.items():
-        frame[f"score_{name}"] = classifier.score(texts)
+    for name, values in Panel(classifiers).score(texts).items():
+        frame[f"score_{name}"] = values
     if out is None:
         scores = [f"score_{name}" for name in classifiers]
         print_table(
@@ -74,25 +80,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _opened(arguments: argparse.Namespace) -> dict[str, Classifier]:
-    options = {"dtype": arguments.dtype, "device": arguments.device, "threads": arguments.threads}
-    named = dict(map(_named, arguments.classifier))
-    bundled = [name for name, source in named.items() if source is None]
-    theirs = _of_world(world_of(arguments), bundled, options) if bundled else {}
-    return {
-        name: theirs[name] if source is None else Classifier.from_pretrained(source, **options)
-        for name, source in named.items()
-    }
-
-
-def _of_world(name: str, attributes: list[str], options: dict[str, Any]) -> dict[str, Classifier]:
-    """The world's classifiers; those that are adapters share one base."""
+    """Those that are adapters stand on one base: --base, or the world's own."""
     from contlm import zoo
 
-    world = zoo.find(name)
-    if world.classifiers_on_base:
-        lm = Interpolator.from_pretrained(world.base_path(), {}, **options)
-        return {attribute: world.classifier(attribute, lm) for attribute in attributes}
-    return {attribute: world.classifier(attribute, **options) for attribute in attributes}
+    world = zoo.find(world_of(arguments))
+    named = dict(map(_named, arguments.classifier))
+    sources = {name: source or world.classifier_path(name) for name, source in named.items()}
+    base_source = arguments.base
+    if base_source is None and world.classifiers_on_base and None in named.values():
+        base_source = world.base_path()
+    placed = {key: getattr(arguments, key) for key in ("dtype", "device", "threads")}
+    base = None
+    if base_source is not None:
+        base = InterpolatedModel.from_pretrained(base_source, {}, **placed)
+    return {name: open_classifier(source, base, **placed) for name, source in sources.items()}
 
 
 def _say_what_they_know(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from contlm import grid
 from contlm.cli import config_checks as checks
 from contlm.grid import Grid
 from contlm.interpolator import Interpolator
-from contlm.model.classifier import Classifier
+from contlm.model.classifier import Classifier, open_classifier
 from contlm.points.point import Point
 
 if sys.version_info >= (3, 11):
@@ -152,8 +152,8 @@ class SweepConfig:
         return None if given is None else self._open(given, {})
 
     def open_classifiers(self, lm: Interpolator) -> dict[str, Classifier]:
-        """On the device and with the threads of the model."""
-        threads = None if lm.spec is None else lm.spec.threads
+        """On the device and with the threads of the model, adapters on the model itself."""
+        threads = lm.spec.threads
         found = {}
         for name, source in self.classifiers.items():
             if source == BUNDLED:
@@ -162,7 +162,7 @@ class SweepConfig:
                 found[name] = zoo.classifier(name, self.world, lm)
                 continue
             place = self.place(source)
-            found[name] = Classifier.from_pretrained(place, device=lm.device, threads=threads)
+            found[name] = open_classifier(place, lm, device=lm.device, threads=threads)
         return found
 
     def prompts(self) -> list[str]:

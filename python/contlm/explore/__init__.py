@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from contlm.explore.session import Session
 from contlm.explore.settings import Settings
 from contlm.loading.companions import Companions
-from contlm.model.classifier import Classifier
+from contlm.model.classifier import Classifier, open_classifier
 from contlm.model.interpolated import InterpolatedModel
 from contlm.points.point import Point
 
@@ -93,6 +93,6 @@ def _opened(classifiers: Classifiers, lm: InterpolatedModel) -> dict[str, Classi
     return {
         name: given
         if isinstance(given, Classifier)
-        else Classifier.from_pretrained(given, device=lm.device)
+        else open_classifier(given, lm, device=lm.device)
         for name, given in classifiers.items()
     }

@@ -29,6 +29,10 @@ class ModelSpec:
     threads: int | None = None
     max_rows: int | None = None
 
+    def base_alone(self) -> ModelSpec:
+        """This spec without its anchors."""
+        return replace(self, attributes={})
+
     def portable(self, threads: int) -> ModelSpec:
         """This spec with absolute paths, and `threads` where none were asked for.
 
@@ -49,13 +53,15 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class ClassifierSpec:
-    """The arguments of `Classifier.from_pretrained`."""
+    """The arguments of `Classifier.from_pretrained`; of an adapter, `base` opens the model that it
+    stands on, and dtype, device and threads are that model's."""
 
     source: str | os.PathLike[str]
     head: str = "auto"
     dtype: str = "auto"
     device: str = "auto"
     threads: int | None = None
+    base: ModelSpec | None = None
 
     def portable(self, threads: int) -> ClassifierSpec:
         """As ModelSpec.portable."""
@@ -64,6 +70,7 @@ class ClassifierSpec:
             source=_portable_path("classifier", self.source),
             device=_any_device(self.device),
             threads=self.threads or threads,
+            base=None if self.base is None else self.base.portable(threads),
         )
 
 

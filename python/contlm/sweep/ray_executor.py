@@ -13,7 +13,7 @@ import torch
 from contlm._common.checks import as_int
 from contlm._common.progress import OnProgress
 from contlm.loading.spec import ClassifierSpec, ModelSpec
-from contlm.model.classifier import Classifier
+from contlm.model.classifier import open_specs
 from contlm.model.interpolated import InterpolatedModel
 from contlm.sweep.plan import Evaluators, SweepPlan
 from contlm.sweep.units import Unit
@@ -45,10 +45,12 @@ class RemoteWorker:
     def __init__(self, plan: SweepPlan, models: Models) -> None:
         torch.set_num_threads(models.threads)
         self._lm = InterpolatedModel.from_spec(models.lm)
-        self._evaluators = Evaluators(
-            {name: Classifier.from_spec(spec) for name, spec in models.classifiers.items()},
-            None if models.judge is None else InterpolatedModel.from_spec(models.judge),
-        )
+        opened = [(models.lm, self._lm)]
+        judge = None
+        if models.judge is not None:
+            judge = InterpolatedModel.from_spec(models.judge)
+            opened.append((models.judge, judge))
+        self._evaluators = Evaluators(open_specs(models.classifiers, opened), judge)
         self._worker = Worker(plan, self._lm, self._evaluators)
 
     def fingerprints(self) -> dict[str, Any]:

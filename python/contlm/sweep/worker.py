@@ -13,6 +13,7 @@ import numpy.typing as npt
 from contlm._common.json_text import parse_object
 from contlm._common.progress import OnProgress
 from contlm.grid.points import point_columns
+from contlm.model.classifier import Panel
 from contlm.model.generation import Generation
 from contlm.sweep.plan import Evaluators, SweepPlan
 from contlm.sweep.units import Unit
@@ -33,6 +34,7 @@ class Worker:
         self._plan = plan
         self._lm = lm
         self._evaluators = evaluators
+        self._panel = Panel({name: evaluators.classifiers[name] for name in plan.scores})
 
     def compute(self, unit: Unit, on_progress: OnProgress | None = None) -> pa.Table:
         """The unit's rows, point-major, then prompt, then sample.
@@ -94,8 +96,8 @@ class Worker:
             "new_tokens": np.array([len(ids) for ids in generation.token_ids], dtype=np.int64),
             "finish_reason": generation.finish_reasons,
         }
-        for name in plan.scores:
-            columns[f"score_{name}"] = self._evaluators.classifiers[name].score(generation.texts)
+        for name, scores in self._panel.score(generation.texts).items():
+            columns[f"score_{name}"] = scores
         if self._evaluators.judge is not None:
             columns["conditional_perplexity"] = self._evaluators.judge.conditional_perplexity(
                 shown, generation.texts
