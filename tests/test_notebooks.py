@@ -31,7 +31,7 @@ NAMES = (
 )
 ALLOWED = {"contlm", "functools", "operator", "pandas", "pathlib"}
 # a reader's own model is trained with what readers train with
-TRAINING = {"peft", "random", "torch", "transformers", "warnings"}
+TRAINING = {"peft", "random", "sys", "tiny_world", "torch", "transformers", "warnings"}
 NO_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 LONGEST_CELL = 25
 

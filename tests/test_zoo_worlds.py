@@ -23,11 +23,12 @@ from contlm import Classifier, Interpolator, Sweep, zoo
 from contlm._common.cache import cache_folder
 from contlm.cli import main
 from contlm.cli.sweep_config import read_config
+from contlm.model.interpolated import InterpolatedModel
 from contlm.zoo.smollm2 import base as smollm2
 from contlm.zoo.world import Demo
 from gguf import GGMLQuantizationType as Kind
 from gguf_files import write_gguf
-from tiny_models import FAMILIES, make_adapter, make_model
+from tiny_models import FAMILIES, make_adapter, make_judge, make_model
 
 ASKED: dict[str, Callable[[str], Any]] = {
     "load": zoo.load,
@@ -294,7 +295,7 @@ def world(pinned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
         for j, end in enumerate(("low", "high")):
             folder = data / "adapters" / f"{name}-{end}"
             make_adapter(base, folder, 2 * i + j, r=2, target_modules=["q_proj", "down_proj"])
-        (data / "classifiers" / name).mkdir(parents=True)
+        make_judge(base, data / "classifiers" / name, i, r=2)
     (data / "prompts.json").write_text(json.dumps([f"The fox number {i}" for i in range(8)]))
     (data / "heldout.txt").write_text("The quick brown fox jumps over the lazy dog. " * 20)
     changed = dataclasses.replace(zoo.WORLDS["smollm2"], data=data)
@@ -350,18 +351,6 @@ def test_classifiers_on_the_base_take_the_loaded_one(
         zoo.classifier("mood", "smollm2", lm)
 
 
-class Judge:
-    """In the place of a classifier: scores by length, opened on a base or by itself."""
-
-    def __init__(self, base: Interpolator | None) -> None:
-        self.base = base
-
-    def score(self, texts: list[str], **_options: Any) -> Any:
-        import numpy as np
-
-        return np.array([len(text) / 1000 for text in texts], np.float32)
-
-
 def test_commands_take_the_world(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -385,18 +374,21 @@ def test_commands_take_the_world(
     small = ("--rows", 2, "--repeats", 1, "--max-new-tokens", 2, "--prompt-tokens", 4)
     assert "10 anchors" in said("bench", *its, *small)
     bases: list[Any] = []
+    open_base = InterpolatedModel.from_pretrained
 
-    def opened(_folder: Path, base: Interpolator) -> Judge:
-        bases.append(base)
-        return Judge(base)
+    def opened(*arguments: Any, **options: Any) -> InterpolatedModel:
+        bases.append(arguments)
+        return open_base(*arguments, **options)
 
-    monkeypatch.setattr(Classifier, "from_pretrained", opened)
+    monkeypatch.setattr(InterpolatedModel, "from_pretrained", opened)
     (tmp_path / "texts.txt").write_text("one\nthree\n")
     both = ("--classifier", "humor", "--classifier", "sentiment")
-    out = said("score", "--world", "smollm2", *both, tmp_path / "texts.txt")
-    assert "0.0050" in out
+    out = said("score", "--world", "smollm2", "--dtype", "float32", *both, tmp_path / "texts.txt")
+    for name in ("humor", "sentiment"):
+        (score,) = zoo.classifier(name, "smollm2", lm).score("three")
+        assert f"{score:.4f}" in out
     # several classifiers, one base
-    assert len(bases) == 2 and bases[0] is bases[1]
+    assert len(bases) == 1
 
 
 @pytest.mark.parametrize("command", ["generate", "perplexity", "merge", "bench", "explore"])
