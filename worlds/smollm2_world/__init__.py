@@ -1,1 +1,1 @@
-"""What makes the smollm2 world: anchors and classifiers trained on real sentences, then truncated."""
+"""What makes the smollm2 world: anchors and classifiers of real sentences, then truncated."""
