@@ -85,8 +85,9 @@ def test_objects_show_themselves(llama: Case) -> None:
 
 def test_one_adapter_at_both_ends_is_warned_of(llama: Case) -> None:
     low = llama.anchors["tone.low"]
-    with pytest.warns(UserWarning, match="tone: the same adapter stands at both ends"):
+    with pytest.warns(UserWarning, match="tone: the same adapter stands at both ends") as told:
         contlm.Interpolator.from_pretrained(llama.base, {"tone": (low, str(low))})
+    assert told[0].filename == __file__, "a warning points at the line that opens the model"
 
 
 def test_adapters_of_one_peft_model_by_name(llama: Case) -> None:

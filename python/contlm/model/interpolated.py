@@ -121,7 +121,8 @@ class InterpolatedModel:
         """Opens what another model's `.spec` names."""
         loaded = load_model(spec)
         for warning in loaded.warnings:
-            warnings.warn(warning, UserWarning, stacklevel=3)
+            # past from_pretrained and its check of keywords, to whoever opens the model
+            warnings.warn(warning, UserWarning, stacklevel=4)
         return cls(loaded)
 
     @property
