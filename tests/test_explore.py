@@ -709,9 +709,13 @@ FOREIGN = [
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 def test_strangers_are_refused(client: Client, headers: dict[str, str | None]) -> None:
-    status, _, text = client.ask("POST", "/run", {"prompt": PROMPT}, **headers)
-    # a request without any Host is no HTTP/1.1, which the server itself refuses
-    assert status == (400 if headers == {"Host": None} else 403)
+    # a request without any Host is no HTTP/1.1, which the server itself refuses; it closes before it
+    # reads a body, whose rest would reset the connection under the answer
+    hostless = headers == {"Host": None}
+    status, _, text = client.ask(
+        "POST", "/run", None if hostless else {"prompt": PROMPT}, **headers
+    )
+    assert status == (400 if hostless else 403)
     assert "texts" not in text
 
 
