@@ -709,8 +709,8 @@ FOREIGN = [
 
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 def test_strangers_are_refused(client: Client, headers: dict[str, str | None]) -> None:
-    # a request without any Host is no HTTP/1.1, which the server itself refuses; it closes before it
-    # reads a body, whose rest would reset the connection under the answer
+    # a request without any Host is no HTTP/1.1, which the server itself refuses: it closes before
+    # it reads a body, whose rest would reset the connection under the answer
     hostless = headers == {"Host": None}
     status, _, text = client.ask(
         "POST", "/run", None if hostless else {"prompt": PROMPT}, **headers
